@@ -1,0 +1,1 @@
+"""Typed client, lock keeper and command line of the Daylily control plane."""

@@ -1,0 +1,1 @@
+"""The notifier service: follows the event feed and delivers."""

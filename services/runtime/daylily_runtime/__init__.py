@@ -1,0 +1,1 @@
+"""One way to run a grpc.aio server; knows no word of the domain."""

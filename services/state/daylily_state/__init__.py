@@ -1,0 +1,1 @@
+"""The state service: the only owner of workset data."""
