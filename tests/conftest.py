@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.support.dynamodb_local", "tests.support.moto_server"]
+
 TESTS = Path(__file__).parent
 MARKED_FOLDERS = {"unit", "contract", "property", "integration", "e2e"}
 
