@@ -1,5 +1,6 @@
 """The engines that other tests rest on are there and behave."""
 
+import sys
 import threading
 
 import pytest
@@ -44,7 +45,17 @@ def test_reset_forgets_everything(empty_aws: MotoServer):
     assert empty_aws.client("s3").list_buckets()["Buckets"] == []
 
 
-def test_moto_keeps_commits_made_beside_a_cancelled_transaction(empty_aws: MotoServer):
+@pytest.fixture
+def threads_switch_often():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_moto_keeps_commits_made_beside_a_cancelled_transaction(
+    empty_aws: MotoServer, threads_switch_often
+):
     """Without the queue for DynamoDB, the rollback of one thread undoes puts of the other."""
     client = empty_aws.client("dynamodb")
     create_table(client, "engine-rollback")
@@ -56,10 +67,13 @@ def test_moto_keeps_commits_made_beside_a_cancelled_transaction(empty_aws: MotoS
             "Key": {"id": {"S": "never"}},
             "ConditionExpression": "attribute_exists(id)",
         }
-        put = {"TableName": "engine-rollback", "Item": {"id": {"S": "undone"}}}
+        puts = [
+            {"Put": {"TableName": "engine-rollback", "Item": {"id": {"S": f"undone-{number}"}}}}
+            for number in range(90)
+        ]
         while not done.is_set():
             with pytest.raises(ClientError, match="TransactionCanceled"):
-                client.transact_write_items(TransactItems=[{"Put": put}, {"ConditionCheck": never}])
+                client.transact_write_items(TransactItems=[*puts, {"ConditionCheck": never}])
 
     canceller = threading.Thread(target=cancel_transactions)
     canceller.start()
