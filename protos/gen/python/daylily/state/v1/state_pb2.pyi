@@ -511,6 +511,7 @@ class AcquireLockRequest(_message.Message):
     FORCE_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PICKED_FIELD_NUMBER: _builtins.int
     workset_id: _builtins.str
     owner_id: _builtins.str
     """Who will hold it; 128 bytes at most."""
@@ -520,6 +521,10 @@ class AcquireLockRequest(_message.Message):
     """Take a held lock over at once. The old run may go on computing; its writes are fenced off."""
     reason: _builtins.str
     request_id: _builtins.str
+    picked: _builtins.bool
+    """The workset was picked by a scheduler on somebody's behalf: a repeat of the request_id is answered
+    with its first grant, whichever workset the repeat names.
+    """
     @_builtins.property
     def lease(self) -> _duration_pb2.Duration:
         """15 min when not given; 10 s to 24 h."""
@@ -534,10 +539,11 @@ class AcquireLockRequest(_message.Message):
         force: _builtins.bool = ...,
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        picked: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_name", b"cluster_name", "force", b"force", "lease", b"lease", "owner_id", b"owner_id", "reason", b"reason", "request_id", b"request_id", "workset_id", b"workset_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_name", b"cluster_name", "force", b"force", "lease", b"lease", "owner_id", b"owner_id", "picked", b"picked", "reason", b"reason", "request_id", b"request_id", "workset_id", b"workset_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -566,6 +572,48 @@ class AcquireLockResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcquireLockResponse: _TypeAlias = AcquireLockResponse  # noqa: Y015
+
+@_typing.final
+class GetGrantRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGrantRequest: _TypeAlias = GetGrantRequest  # noqa: Y015
+
+@_typing.final
+class GetGrantResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSET_FIELD_NUMBER: _builtins.int
+    LOCK_TOKEN_FIELD_NUMBER: _builtins.int
+    lock_token: _builtins.int
+    @_builtins.property
+    def workset(self) -> _workset_pb2.Workset: ...
+    def __init__(
+        self,
+        *,
+        workset: _workset_pb2.Workset | None = ...,
+        lock_token: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["workset", b"workset"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lock_token", b"lock_token", "workset", b"workset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetGrantResponse: _TypeAlias = GetGrantResponse  # noqa: Y015
 
 @_typing.final
 class RenewLockRequest(_message.Message):

@@ -76,6 +76,11 @@ class StateServiceStub:
                 request_serializer=daylily_dot_state_dot_v1_dot_state__pb2.AcquireLockRequest.SerializeToString,
                 response_deserializer=daylily_dot_state_dot_v1_dot_state__pb2.AcquireLockResponse.FromString,
                 _registered_method=True)
+        self.GetGrant = channel.unary_unary(
+                '/daylily.state.v1.StateService/GetGrant',
+                request_serializer=daylily_dot_state_dot_v1_dot_state__pb2.GetGrantRequest.SerializeToString,
+                response_deserializer=daylily_dot_state_dot_v1_dot_state__pb2.GetGrantResponse.FromString,
+                _registered_method=True)
         self.RenewLock = channel.unary_unary(
                 '/daylily.state.v1.StateService/RenewLock',
                 request_serializer=daylily_dot_state_dot_v1_dot_state__pb2.RenewLockRequest.SerializeToString,
@@ -283,6 +288,15 @@ class StateServiceServicer:
         DEPENDENCY_NOT_MET, NOT_YET_AVAILABLE, ILLEGAL_TRANSITION, CLUSTER_DRAINING),
         RESOURCE_EXHAUSTED (CLUSTER_FULL, CUSTOMER_LIMIT, BUDGET_EXCEEDED), ABORTED (LOCK_LOST: a repeat
         of a grant that is gone since; CONTENTION).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetGrant(self, request, context):
+        """The grant that an AcquireLock with this request_id got, for 24 h. Called by the scheduler when
+        nothing is left to pick, as the call it serves may be a repeat of one that was granted elsewhere.
+        Fails with NOT_FOUND (GRANT_NOT_FOUND), ABORTED (LOCK_LOST: the grant is gone since).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -547,6 +561,11 @@ def add_StateServiceServicer_to_server(servicer, server):
                     servicer.AcquireLock,
                     request_deserializer=daylily_dot_state_dot_v1_dot_state__pb2.AcquireLockRequest.FromString,
                     response_serializer=daylily_dot_state_dot_v1_dot_state__pb2.AcquireLockResponse.SerializeToString,
+            ),
+            'GetGrant': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetGrant,
+                    request_deserializer=daylily_dot_state_dot_v1_dot_state__pb2.GetGrantRequest.FromString,
+                    response_serializer=daylily_dot_state_dot_v1_dot_state__pb2.GetGrantResponse.SerializeToString,
             ),
             'RenewLock': grpc.unary_unary_rpc_method_handler(
                     servicer.RenewLock,
@@ -875,6 +894,33 @@ class StateService:
             '/daylily.state.v1.StateService/AcquireLock',
             daylily_dot_state_dot_v1_dot_state__pb2.AcquireLockRequest.SerializeToString,
             daylily_dot_state_dot_v1_dot_state__pb2.AcquireLockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetGrant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/daylily.state.v1.StateService/GetGrant',
+            daylily_dot_state_dot_v1_dot_state__pb2.GetGrantRequest.SerializeToString,
+            daylily_dot_state_dot_v1_dot_state__pb2.GetGrantResponse.FromString,
             options,
             channel_credentials,
             insecure,

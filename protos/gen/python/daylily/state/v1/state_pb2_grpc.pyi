@@ -84,6 +84,11 @@ class StateServiceStub:
     RESOURCE_EXHAUSTED (CLUSTER_FULL, CUSTOMER_LIMIT, BUDGET_EXCEEDED), ABORTED (LOCK_LOST: a repeat
     of a grant that is gone since; CONTENTION).
     """
+    GetGrant: _grpc.UnaryUnaryMultiCallable[_state_pb2.GetGrantRequest, _state_pb2.GetGrantResponse]
+    """The grant that an AcquireLock with this request_id got, for 24 h. Called by the scheduler when
+    nothing is left to pick, as the call it serves may be a repeat of one that was granted elsewhere.
+    Fails with NOT_FOUND (GRANT_NOT_FOUND), ABORTED (LOCK_LOST: the grant is gone since).
+    """
     RenewLock: _grpc.UnaryUnaryMultiCallable[_state_pb2.RenewLockRequest, _state_pb2.RenewLockResponse]
     """Makes the lock last for a lease from now on, and may carry progress. Called by holders every
     third of the lease. Sent again it holds as well. A lock that ran out and that nobody took can
@@ -251,6 +256,11 @@ class StateServiceAsyncStub(StateServiceStub):
     DEPENDENCY_NOT_MET, NOT_YET_AVAILABLE, ILLEGAL_TRANSITION, CLUSTER_DRAINING),
     RESOURCE_EXHAUSTED (CLUSTER_FULL, CUSTOMER_LIMIT, BUDGET_EXCEEDED), ABORTED (LOCK_LOST: a repeat
     of a grant that is gone since; CONTENTION).
+    """
+    GetGrant: _aio.UnaryUnaryMultiCallable[_state_pb2.GetGrantRequest, _state_pb2.GetGrantResponse]  # type: ignore[assignment]
+    """The grant that an AcquireLock with this request_id got, for 24 h. Called by the scheduler when
+    nothing is left to pick, as the call it serves may be a repeat of one that was granted elsewhere.
+    Fails with NOT_FOUND (GRANT_NOT_FOUND), ABORTED (LOCK_LOST: the grant is gone since).
     """
     RenewLock: _aio.UnaryUnaryMultiCallable[_state_pb2.RenewLockRequest, _state_pb2.RenewLockResponse]  # type: ignore[assignment]
     """Makes the lock last for a lease from now on, and may carry progress. Called by holders every
@@ -458,6 +468,17 @@ class StateServiceServicer(metaclass=_abc_1.ABCMeta):
         DEPENDENCY_NOT_MET, NOT_YET_AVAILABLE, ILLEGAL_TRANSITION, CLUSTER_DRAINING),
         RESOURCE_EXHAUSTED (CLUSTER_FULL, CUSTOMER_LIMIT, BUDGET_EXCEEDED), ABORTED (LOCK_LOST: a repeat
         of a grant that is gone since; CONTENTION).
+        """
+
+    @_abc_1.abstractmethod
+    def GetGrant(
+        self,
+        request: _state_pb2.GetGrantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_pb2.GetGrantResponse, _abc.Awaitable[_state_pb2.GetGrantResponse]]:
+        """The grant that an AcquireLock with this request_id got, for 24 h. Called by the scheduler when
+        nothing is left to pick, as the call it serves may be a repeat of one that was granted elsewhere.
+        Fails with NOT_FOUND (GRANT_NOT_FOUND), ABORTED (LOCK_LOST: the grant is gone since).
         """
 
     @_abc_1.abstractmethod

@@ -57,6 +57,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND. A dependency is not registered. Register it first.
     {"reason": "DEPENDENCY_NOT_FOUND", "domain": "daylily", "metadata": {"dependency": "ws-0"}}
     """
+    ERROR_REASON_GRANT_NOT_FOUND: _ErrorReason.ValueType  # 19
+    """NOT_FOUND. No lock was granted under this request id in the last 24 h.
+    {"reason": "GRANT_NOT_FOUND", "domain": "daylily", "metadata": {"request_id": "r-1"}}
+    """
     ERROR_REASON_WORKSET_EXISTS: _ErrorReason.ValueType  # 20
     """ALREADY_EXISTS. A workset with this id exists; nothing was changed.
     {"reason": "WORKSET_EXISTS", "domain": "daylily", "metadata": {"workset_id": "ws-1"}}
@@ -204,6 +208,10 @@ ERROR_REASON_CHANNEL_NOT_FOUND: ErrorReason.ValueType  # 17
 ERROR_REASON_DEPENDENCY_NOT_FOUND: ErrorReason.ValueType  # 18
 """NOT_FOUND. A dependency is not registered. Register it first.
 {"reason": "DEPENDENCY_NOT_FOUND", "domain": "daylily", "metadata": {"dependency": "ws-0"}}
+"""
+ERROR_REASON_GRANT_NOT_FOUND: ErrorReason.ValueType  # 19
+"""NOT_FOUND. No lock was granted under this request id in the last 24 h.
+{"reason": "GRANT_NOT_FOUND", "domain": "daylily", "metadata": {"request_id": "r-1"}}
 """
 ERROR_REASON_WORKSET_EXISTS: ErrorReason.ValueType  # 20
 """ALREADY_EXISTS. A workset with this id exists; nothing was changed.
