@@ -1,0 +1,73 @@
+# Everything a person types. `make` alone lists it.
+
+# Any Python from 3.11 on; `make PYTHON=/path/to/python` chooses one.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; \
+	done)
+
+# The venv's programs first, then what scripts/test-tools installed, then those of the machine.
+GOPATH ?= $(HOME)/go
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.tools/bin:$(PATH):$(or $(GOBIN),$(GOPATH)/bin)
+
+DISTRIBUTIONS := protos clients $(patsubst %,services/%,runtime state scheduler notifier gateway standalone)
+INSTALLED := .venv/.installed
+PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint format protos protos-release dist bench install test-tools clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+run: $(INSTALLED) ## The three services on localhost, with a fake AWS beside them
+	@worksets up $(ARGS)
+
+demo: $(INSTALLED) ## Five worksets from S3 to their end, against `make run` in another terminal
+	@worksets demo $(ARGS)
+
+test: $(INSTALLED) ## All tests; ARGS="-m unit -x" goes to pytest
+	@pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+lint: $(INSTALLED) ## Everything that is checked without running
+	ruff check
+	ruff format --check
+	mypy
+	mypy --python-version 3.10 -p daylily_client
+	lint-imports
+	python scripts/protos.py --check
+	scripts/buf-check
+
+format: $(INSTALLED) ## Format the code and apply the safe fixes
+	ruff check --fix
+	ruff format
+
+protos: $(INSTALLED) ## Generate the Python stubs from the protos
+	python scripts/protos.py
+
+protos-release: $(INSTALLED) ## Make today's protos the ones that later ones must not break
+	buf build --as-file-descriptor-set --exclude-source-info --output protos/released.binpb
+
+dist: $(INSTALLED) ## Wheels of every distribution, into dist/
+	rm -rf dist
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist $(addprefix ./,$(DISTRIBUTIONS))
+	@ls dist
+
+bench: $(INSTALLED) ## The benchmarks; each prints a table
+	python -m benchmarks $(ARGS)
+
+install: $(INSTALLED) ## A .venv with every distribution (editable) and the tools
+
+# One pip call for all distributions: one alone would look for its siblings in the public index.
+$(INSTALLED): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed: make PYTHON=…' >&2; exit 1; }
+	@test -x .venv/bin/python || '$(PYTHON)' -m venv .venv
+	$(PIP) install -c constraints.txt --upgrade editables hatchling pip
+	$(PIP) install -c constraints.txt --no-build-isolation --group dev \
+		$(addprefix -e ./,$(filter-out clients,$(DISTRIBUTIONS))) -e './clients[cli,monitor]'
+	@touch $@
+
+test-tools: ## What makes more tests run: DynamoDB Local, grpcurl, buf (into .tools/)
+	@scripts/test-tools
+
+clean: ## Remove what was built or installed here; data of `make run` stays
+	rm -rf .venv .tools dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
