@@ -35,14 +35,16 @@ lint: $(INSTALLED) ## Everything that is checked without running
 	mypy --python-version 3.10 -p daylily_client
 	lint-imports
 	python scripts/protos.py --check
+	python scripts/api_reference.py --check
 	scripts/buf-check
 
 format: $(INSTALLED) ## Format the code and apply the safe fixes
 	ruff check --fix
 	ruff format
 
-protos: $(INSTALLED) ## Generate the Python stubs from the protos
+protos: $(INSTALLED) ## Generate the Python stubs and docs/api.md from the protos
 	python scripts/protos.py
+	python scripts/api_reference.py
 
 protos-release: $(INSTALLED) ## Make today's protos the ones that later ones must not break
 	buf build --as-file-descriptor-set --exclude-source-info --output protos/released.binpb
