@@ -18,6 +18,30 @@ PROTOS = Path(__file__).resolve().parent.parent / "protos"
 STUBS = PROTOS / "gen" / "python" / "daylily"
 
 
+def protoc(sources: list[Path], **outputs: Path) -> None:
+    """Run protoc over the sources with these generators, each writing into its folder."""
+    plugins = Path(sysconfig.get_path("scripts"))
+    run = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "grpc_tools.protoc",
+            f"--proto_path={PROTOS}",
+            f"--proto_path={files('grpc_tools') / '_proto'}",
+            f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
+            f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
+            *(
+                f"--{generator}_out={'quiet:' if 'mypy' in generator else ''}{folder}"
+                for generator, folder in outputs.items()
+            ),
+            *(str(source.relative_to(PROTOS)) for source in sources),
+        ],
+        check=False,
+    )
+    if run.returncode:
+        sys.exit(run.returncode)
+
+
 def generate(into: Path) -> None:
     """Generate the package `daylily` below `into`, with type stubs.
 
@@ -27,27 +51,10 @@ def generate(into: Path) -> None:
     sources = sorted(PROTOS.glob("daylily/**/*.proto"))
     if not sources:
         sys.exit(f"no protos in {PROTOS / 'daylily'}")
-    plugins = Path(sysconfig.get_path("scripts"))
-    protoc = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "grpc_tools.protoc",
-            f"--proto_path={PROTOS}",
-            f"--proto_path={files('grpc_tools') / '_proto'}",
-            f"--plugin=protoc-gen-mypy={plugins / 'protoc-gen-mypy'}",
-            f"--plugin=protoc-gen-mypy_grpc={plugins / 'protoc-gen-mypy_grpc'}",
-            f"--python_out={into}",
-            f"--grpc_python_out={into}",
-            f"--mypy_out=quiet:{into}",
-            f"--mypy_grpc_out=quiet:{into}",
-            *(str(source.relative_to(PROTOS)) for source in sources),
-        ],
-        cwd=PROTOS,
-        check=False,
-    )
-    if protoc.returncode:
-        sys.exit(protoc.returncode)
+    protoc(sources, python=into, mypy=into)
+    # A file of messages alone would get a grpc module with nothing in it.
+    services = [source for source in sources if "\nservice " in source.read_text()]
+    protoc(services, grpc_python=into, mypy_grpc=into)
     package = into / "daylily"
     for folder in (package, *(path for path in package.rglob("*") if path.is_dir())):
         (folder / "__init__.py").touch()
