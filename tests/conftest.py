@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.dynamodb_local", "tests.support.moto_server"]
+pytest_plugins = [
+    "pytester",
+    "tests.support.dynamodb_local",
+    "tests.support.moto_server",
+    "tests.support.no_skips",
+]
 
 TESTS = Path(__file__).parent
 MARKED_FOLDERS = {"unit", "contract", "property", "integration", "e2e"}

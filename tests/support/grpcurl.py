@@ -29,7 +29,7 @@ class Answer:
 
 
 async def run_grpcurl(*arguments: str, seconds: float = 20) -> Answer:
-    """Run grpcurl with these arguments; the test skips without it, or fails in CI.
+    """Run grpcurl with these arguments; the test skips without it.
 
     Raises:
         TimeoutError: it did not end within `seconds`; it is killed.
