@@ -34,7 +34,7 @@ lint: $(INSTALLED) ## Everything that is checked without running
 	mypy
 	mypy scripts/*.py
 	mypy --python-version 3.10 -p daylily_client
-	lint-imports
+	lint-imports --no-logo
 	python scripts/protos.py --check
 	python scripts/api_reference.py --check
 	scripts/buf-check
