@@ -1,0 +1,110 @@
+"""The RPCs under way: what a handler may know about its own, and what a stop needs of all."""
+
+import asyncio
+import re
+import time
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+REQUEST_ID_KEY = "x-request-id"
+"""Metadata key: taken from the caller, or made up, and always sent back in the trailers."""
+
+_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_current: ContextVar["Call | None"] = ContextVar("daylily_call", default=None)
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One RPC under way."""
+
+    method: str
+    """Like `daylily.state.v1.StateService/GetWorkset`."""
+    request_id: str
+    peer: str
+    streams: bool
+    """Whether the answer is a stream."""
+    deadline: float | None = None
+    """In the monotonic time of this process; None for a stream without one."""
+    started: float = field(default_factory=time.monotonic)
+    cut_off: bool = False
+    """The server ended it because it is stopping."""
+
+    @property
+    def is_infrastructure(self) -> bool:
+        """Health and reflection: no work of the service's."""
+        return self.method.startswith("grpc.")
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline, never below 0; None without one."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+def current_call() -> Call | None:
+    """The RPC that this code runs for, also in tasks and threads that its handler started."""
+    return _current.get()
+
+
+def enter_call(call: Call) -> None:
+    """Make `call` the current one for the rest of this task."""
+    _current.set(call)
+
+
+def time_remaining() -> float | None:
+    """Seconds that the RPC under way has left; None outside of one, or without a deadline."""
+    call = _current.get()
+    return None if call is None else call.remaining()
+
+
+def request_id_from(given: str | bytes | None) -> str:
+    """The caller's request id where it is a short printable text, else a new one.
+
+    What a caller sends ends up in logs and headers, so anything else is not taken over.
+    """
+    if isinstance(given, str) and _REQUEST_ID.fullmatch(given):
+        return given
+    return uuid.uuid4().hex
+
+
+class ActiveCalls:
+    """The calls under way, so that a stopping server can wait for them and end them."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Call, asyncio.Task[object]] = {}
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def add(self, call: Call, task: asyncio.Task[object]) -> None:
+        self._tasks[call] = task
+
+    def discard(self, call: Call) -> None:
+        self._tasks.pop(call, None)
+        self._changed.set()
+
+    async def ended(self, *, streams_only: bool = False) -> None:
+        """Return when no call (no stream) of the service's own is under way."""
+        while any(
+            not call.is_infrastructure and (call.streams or not streams_only)
+            for call in self._tasks
+        ):
+            self._changed.clear()
+            await self._changed.wait()
+
+    def cut_off(self, *, streams: bool = False, infrastructure: bool = False) -> int:
+        """End the calls under way (all; only streams; only health and reflection).
+
+        Their callers are told that the server is stopping. Returns how many there were.
+        """
+        chosen = [
+            (call, task)
+            for call, task in self._tasks.items()
+            if (not streams or call.streams)
+            and call.is_infrastructure == infrastructure
+            and not call.cut_off
+        ]
+        for call, task in chosen:
+            call.cut_off = True
+            task.cancel()
+        return len(chosen)
