@@ -1,0 +1,88 @@
+"""What the synchronous and the asynchronous client do alike: a request becomes a planned call."""
+
+from collections.abc import Callable
+from typing import Generic
+from uuid import uuid4
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+
+from daylily_client.errors import DaylilyError, error_from_status
+from daylily_client.options import ClientOptions
+from daylily_client.retries import CallPlan
+from daylily_client.rpc import Answer, P, Repeat, Request, Rpc
+
+REQUEST_ID_KEY = "x-request-id"
+ACTOR_KEY = "x-daylily-actor"
+
+
+class PreparedCall(Generic[Request]):
+    """One call, ready to be sent as often as its plan says.
+
+    A mutating request without a `request_id` gets one here, so that each attempt carries the same.
+    """
+
+    def __init__(
+        self,
+        rpc: Rpc[P, Request, Answer],
+        request: Request,
+        options: ClientOptions,
+        monotonic: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self.request = request
+        self.label = rpc.label
+        self.request_id = _request_id(rpc.repeat, request)
+        self.metadata = call_metadata(options.actor, self.request_id)
+        extra_wait = _seconds(request, rpc.wait_field) if rpc.wait_field else 0.0
+        self.plan = CallPlan(
+            policy=options.retry,
+            repeat=rpc.repeat,
+            deadline=monotonic() + options.timeout + extra_wait,
+            monotonic=monotonic,
+            random=random,
+            extra_wait=extra_wait,
+        )
+
+    def error(self, failure: grpc.RpcError) -> DaylilyError:
+        """The exception that stands for a failed attempt."""
+        return error_from_rpc(failure, rpc=self.label, request_id=self.request_id)
+
+
+def call_metadata(actor: str, request_id: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that every call carries."""
+    identity = ((ACTOR_KEY, actor),) if actor else ()
+    return ((REQUEST_ID_KEY, request_id), *identity)
+
+
+def error_from_rpc(failure: grpc.RpcError, *, rpc: str, request_id: str) -> DaylilyError:
+    """The exception for what grpc raised, by its synchronous or its asynchronous interface."""
+    if not isinstance(failure, grpc.Call | grpc.aio.AioRpcError):
+        raise TypeError(f"gRPC raised an error without a status: {failure!r}") from failure
+    return error_from_status(
+        failure.code(),
+        failure.details() or "",
+        tuple(failure.trailing_metadata() or ()),
+        rpc=rpc,
+        request_id=request_id,
+    )
+
+
+def new_request_id() -> str:
+    """An id for one intent, to be given with every attempt of it."""
+    return uuid4().hex
+
+
+def _request_id(repeat: Repeat, request: Message) -> str:
+    if repeat is not Repeat.KEYED:
+        return new_request_id()
+    # The field is looked up by name: the table holds requests of many classes.
+    request_id: str = getattr(request, "request_id") or new_request_id()  # noqa: B009
+    setattr(request, "request_id", request_id)  # noqa: B010
+    return request_id
+
+
+def _seconds(request: Message, field: str) -> float:
+    value = getattr(request, field)
+    return value.ToTimedelta().total_seconds() if isinstance(value, Duration) else 0.0
