@@ -1,0 +1,82 @@
+"""What every channel is: settings that can be validated, and something that sends."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from pydantic import Field, model_validator
+
+from daylily_notifier.config.values import Duration, Section
+from daylily_notifier.domain.message import Message
+from daylily_notifier.domain.retries import Refusal, RetryPolicy
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The channel took the message."""
+
+    ref: str
+    """Where it is on the channel, such as an SNS message id."""
+    answer: str
+    latency: timedelta
+
+
+class RefusedError(Exception):
+    """The channel did not take the message, or did not say."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.answer)
+        self.refusal = refusal
+
+
+class Channel(Protocol):
+    """Sends messages to one place. Several sends may be under way at once."""
+
+    async def send(self, message: Message) -> Delivered:
+        """Send it now, once, within the channel's timeout.
+
+        Whether a message was taken whose answer got lost cannot be known: it counts as refused
+        and is sent again with the same `dedup_key`.
+
+        Raises:
+            RefusedError: it did not get through; the refusal says whether it ever can.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and threads. Safe twice."""
+        ...
+
+
+class RetrySettings(Section):
+    """How the channel is tried again."""
+
+    first: Duration = Field(default=RetryPolicy.first)
+    longest: Duration = Field(default=RetryPolicy.longest)
+    give_up_after: Duration = Field(default=RetryPolicy.give_up_after)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "RetrySettings":
+        if self.first > self.longest:
+            raise ValueError("first is longer than longest")
+        return self
+
+    @property
+    def policy(self) -> RetryPolicy:
+        return RetryPolicy(self.first, self.longest, self.give_up_after)
+
+
+class ChannelSettings(Section):
+    """What every kind of channel can be told. A kind adds its own."""
+
+    kind: str
+    timeout: Duration = Field(default=timedelta(seconds=10))
+    """For one message, from sending to the answer."""
+    concurrency: int = Field(default=8, ge=1, le=100)
+    """Messages under way at once."""
+    retry: RetrySettings = Field(default_factory=RetrySettings)
+
+    @abstractmethod
+    def open(self, name: str) -> Channel:
+        """The channel `name`, ready to send. Makes no connection yet."""

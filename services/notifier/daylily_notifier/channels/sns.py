@@ -1,0 +1,177 @@
+"""Amazon SNS: a topic, whose subscriptions filter by the message's attributes."""
+
+import re
+import time
+import unicodedata
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ParamValidationError,
+)
+from pydantic import field_validator
+
+from daylily_notifier.channels.base import ChannelSettings, Delivered, RefusedError
+from daylily_notifier.config.values import Text
+from daylily_notifier.domain.message import Message
+from daylily_notifier.domain.retries import Refusal
+from daylily_runtime.offload import Offload, OffloadSaturatedError, OffloadTimeoutError
+
+if TYPE_CHECKING:
+    from types_boto3_sns import SNSClient
+    from types_boto3_sns.type_defs import PublishInputTypeDef
+
+SUBJECT_LIMIT = 99
+"""The API reference says "less than 100 characters long"."""
+
+_TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:([a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
+
+_FAULTS_OF_THE_MESSAGE = frozenset(
+    {
+        "InvalidParameter",
+        "InvalidParameterException",
+        "InvalidParameterValue",
+        "ParameterValueInvalid",
+        "ValidationError",
+        "ValidationException",
+    }
+)
+"""Error codes that the same message will get again whenever it is sent. Everything else, such as
+throttling, a missing topic or a missing permission, somebody can repair while the message waits."""
+
+
+class SnsSettings(ChannelSettings):
+    """`kind: sns`. Credentials come from where boto3 finds them: environment, profile, role."""
+
+    kind: Literal["sns"]
+    topic_arn: Text
+    endpoint_url: Text | None = None
+    """Instead of AWS itself (or AWS_ENDPOINT_URL)."""
+
+    @field_validator("topic_arn")
+    @classmethod
+    def _is_a_topic(cls, value: str) -> str:
+        if not _TOPIC_ARN.fullmatch(value):
+            raise ValueError(
+                "expected a topic's ARN, such as arn:aws:sns:us-west-2:123456789012:daylily"
+            )
+        return value
+
+    def open(self, name: str) -> "SnsChannel":
+        return SnsChannel(name, self)
+
+
+class SnsChannel:
+    """Publishes to one topic. The client resends nothing by itself: the notifier does."""
+
+    def __init__(self, name: str, settings: SnsSettings) -> None:
+        self._topic_arn = settings.topic_arn
+        self._timeout = settings.timeout
+        self._endpoint_url = settings.endpoint_url
+        self._concurrency = settings.concurrency
+        self._client: SNSClient | None = None
+        # Threads of its own: a topic that hangs holds up no other channel. One place more than
+        # the workers of the feed use is left for TestChannel.
+        self._offload = Offload(
+            workers=settings.concurrency + 1, waiting=settings.concurrency, name=f"channel-{name}"
+        )
+
+    async def send(self, message: Message) -> Delivered:
+        begun = time.monotonic()
+        seconds = self._timeout.total_seconds()
+        try:
+            message_id = await self._offload.run_within(seconds, self._publish, message)
+        except OffloadTimeoutError:
+            raise _refused(f"no answer within {seconds:g} s") from None
+        except OffloadSaturatedError:
+            raise _refused("earlier messages still hang") from None
+        except ParamValidationError as error:
+            raise _refused(str(error), permanent=True) from error
+        except ClientError as error:
+            raise RefusedError(refusal_of(error)) from error
+        except BotoCoreError as error:
+            raise _refused(str(error)) from error
+        return Delivered(
+            ref=message_id,
+            answer=f"MessageId {message_id}",
+            latency=timedelta(seconds=time.monotonic() - begun),
+        )
+
+    async def close(self) -> None:
+        await self._offload.close()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _publish(self, message: Message) -> str:
+        return self._connected().publish(**publication(message, self._topic_arn))["MessageId"]
+
+    def _connected(self) -> "SNSClient":
+        """The client, made in a worker's thread: it reads files, and slowly."""
+        if self._client is None:
+            seconds = self._timeout.total_seconds()
+            self._client = boto3.session.Session().client(
+                "sns",
+                region_name=self._topic_arn.split(":")[3],
+                endpoint_url=self._endpoint_url,
+                config=Config(
+                    connect_timeout=seconds,
+                    read_timeout=seconds,
+                    max_pool_connections=self._concurrency + 1,
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                ),
+            )
+        return self._client
+
+
+def publication(message: Message, topic_arn: str) -> "PublishInputTypeDef":
+    """The arguments of Publish.
+
+    A FIFO topic keeps the order of what is about one thing, and drops a message whose
+    deduplication id it saw within five minutes.
+    """
+    request: PublishInputTypeDef = {
+        "TopicArn": topic_arn,
+        "Subject": subject_line(message.subject),
+        "Message": message.body,
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in message.attributes.items()
+        },
+    }
+    if topic_arn.endswith(".fifo"):
+        request["MessageGroupId"] = message.ordering_key
+        request["MessageDeduplicationId"] = message.dedup_key
+    return request
+
+
+def subject_line(text: str) -> str:
+    """`text` as SNS takes it: ASCII, one line, begins with a letter, digit or punctuation mark."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "replace").decode()
+    line = " ".join("".join(c if c.isprintable() else " " for c in plain).split())
+    if len(line) > SUBJECT_LIMIT:
+        line = f"{line[: SUBJECT_LIMIT - 3]}..."
+    return line or "(no subject)"
+
+
+def refusal_of(error: ClientError) -> Refusal:
+    """What SNS's answer means for the message."""
+    code = error.response.get("Error", {}).get("Code", "")
+    meta = error.response.get("ResponseMetadata", {})
+    return Refusal(
+        permanent=code in _FAULTS_OF_THE_MESSAGE,
+        answer=str(error),
+        retry_after=_seconds(meta.get("HTTPHeaders", {}).get("retry-after", "")),
+    )
+
+
+def _seconds(retry_after: str) -> timedelta | None:
+    return timedelta(seconds=int(retry_after)) if retry_after.isdecimal() else None
+
+
+def _refused(answer: str, *, permanent: bool = False) -> RefusedError:
+    return RefusedError(Refusal(permanent, answer))

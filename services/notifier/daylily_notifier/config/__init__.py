@@ -1,0 +1,1 @@
+"""The notifier's configuration: a YAML file with channels and routes."""
