@@ -111,8 +111,7 @@ class LockKeeper:
         workset_id: str,
         lock_token: int,
         lease: timedelta,
-        sent_at: `time.monotonic()` before the first send of the call that got the lock; use the
-            client's own clock, `state.time.monotonic()`.
+        sent_at: float,
         on_change: Callable[[LockState], None] = lambda _: None,
         time: AsyncTime | None = None,
     ) -> None:
