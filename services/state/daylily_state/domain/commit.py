@@ -66,13 +66,11 @@ class ClusterGuard:
     """What a reservation on a cluster was decided on.
 
     Condition: the row has `version`, and its `reserved` before the change is at most `room` in each
-    thing (room = capacity - broken - foreign - what is taken). `storage_mb` is not compared when the
-    cluster does not state its storage.
+    thing (room = capacity - broken - foreign - what is taken, or 2^53 where nothing is taken).
     """
 
     version: int
     room: Amount
-    storage_stated: bool
 
 
 @dataclass(frozen=True, slots=True)
