@@ -1,0 +1,194 @@
+"""All that the scheduler knows: the queue, the clusters, the customers, and what runs where.
+
+Rows and events come in any order and more than once; the version of a workset decides. What a
+change makes possible is noted in `changes`, for the claims that wait.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from daylily_scheduler.domain.fleet import Fleet
+from daylily_scheduler.domain.limits import Limits
+from daylily_scheduler.domain.model import Cluster, Workset, WorksetState
+from daylily_scheduler.domain.queue import Hold, Queue
+from daylily_scheduler.domain.resources import Resources
+
+
+@dataclass(slots=True)
+class Changes:
+    """What became possible since the claims that wait were last looked at."""
+
+    startable: set[str] = field(default_factory=set)
+    freed: set[str] = field(default_factory=set)
+    # More than that: look at every waiting claim again.
+    everything: bool = False
+
+    def __bool__(self) -> bool:
+        return self.everything or bool(self.startable) or bool(self.freed)
+
+
+class Book:
+    def __init__(self) -> None:
+        self.queue = Queue()
+        self.fleet = Fleet()
+        self.limits = Limits()
+        self.active: dict[str, Workset] = {}
+        self._changes = Changes()
+        self._silence: datetime | None = None
+
+    def take_changes(self) -> Changes:
+        """What became possible since the last call."""
+        changes, self._changes = self._changes, Changes()
+        return changes
+
+    # --- worksets ---
+
+    def known(self, workset_id: str) -> Workset | None:
+        """A workset that waits or runs, as last heard."""
+        return self.queue.get(workset_id) or self.active.get(workset_id)
+
+    def put(self, workset: Workset, now: datetime) -> None:
+        """Takes a whole workset as state has it. Older than what is known, it is ignored; of the
+        same version it settles a doubt (`distrust`).
+        """
+        known = self.known(workset.workset_id)
+        if known is not None and workset.version < known.version:
+            return
+        if workset.state is WorksetState.READY:
+            if workset.workset_id in self.active:
+                self._end(workset.workset_id)
+            if self.queue.put(workset, now):
+                self._changes.startable.add(workset.workset_id)
+        elif workset.locked:
+            self.queue.remove(workset.workset_id)
+            self._start(workset)
+        else:
+            self.queue.remove(workset.workset_id)
+            self._end(workset.workset_id)
+
+    def forget(self, workset_id: str, version: int) -> None:
+        """The workset neither waits nor runs since this version."""
+        known = self.known(workset_id)
+        if known is None or version < known.version:
+            return
+        self.queue.remove(workset_id)
+        self._end(workset_id)
+
+    # --- picks on their way to a lock ---
+
+    def assign(self, workset: Workset, cluster_name: str) -> None:
+        """Keeps the workset out of other picks and its room free while it is being locked."""
+        self.queue.hold(workset.workset_id, Hold.ATTEMPT)
+        self._reserve(workset, cluster_name)
+        self.limits.start(workset)
+
+    def give_up(self, workset_id: str, now: datetime, *, stale: bool) -> None:
+        """The lock was not got. `stale`: state refused, so the workset is not what it seemed and
+        stays out of picks until state says how it is.
+        """
+        workset = self.queue.get(workset_id)
+        if workset is None:
+            # The feed was faster: it runs somewhere, or ended.
+            return
+        if stale:
+            self.queue.hold(workset_id, Hold.STALE)
+        elif self.queue.unhold(workset_id, now):
+            self._changes.startable.add(workset_id)
+        freed = self.fleet.release(workset_id)
+        if freed:
+            self._changes.freed.add(freed)
+        if self.limits.undo(workset_id):
+            self._changes.everything = True
+
+    def postpone(self, workset_id: str, until: datetime, now: datetime) -> None:
+        """Lets the workset wait until then, whatever its row says."""
+        workset = self.queue.get(workset_id)
+        if workset is not None:
+            self.queue.put(replace(workset, available_at=until), now)
+
+    # --- clusters and customers ---
+
+    def put_cluster(self, cluster: Cluster, now: datetime) -> None:
+        running = cluster.cluster_name in self.fleet.running(now)
+        if self.fleet.put(cluster):
+            self._changes.freed.add(cluster.cluster_name)
+            # Worksets that prefer this cluster, or its types, may look elsewhere now, or not.
+            if running != (cluster.cluster_name in self.fleet.running(now)):
+                self._changes.everything = True
+
+    def set_clusters(self, clusters: list[Cluster], now: datetime) -> None:
+        """Takes all clusters; those that are not among them are gone."""
+        names = {cluster.cluster_name for cluster in clusters}
+        for name in [c.cluster_name for c in self.fleet if c.cluster_name not in names]:
+            self.remove_cluster(name)
+        for cluster in clusters:
+            self.put_cluster(cluster, now)
+
+    def remove_cluster(self, name: str) -> None:
+        self.fleet.remove(name)
+        self._changes.everything = True
+
+    def hear(self, name: str, at: datetime, now: datetime) -> None:
+        """The cluster gave a sign of life."""
+        silent = name not in self.fleet.running(now)
+        self.fleet.hear(name, at)
+        if silent and name in self.fleet.running(now):
+            self._changes.everything = True
+
+    def refuse_cluster(self, name: str, have: Resources) -> None:
+        self.fleet.refuse(name, have)
+        # Worksets that prefer this cluster may go elsewhere.
+        if self.queue.asks_for(name):
+            self._changes.everything = True
+
+    def look_again(self, cluster_name: str) -> None:
+        """Somebody new asks for work on this cluster."""
+        self._changes.freed.add(cluster_name)
+
+    def limits_changed(self) -> None:
+        self._changes.everything = True
+
+    # --- time ---
+
+    def advance(self, now: datetime) -> None:
+        """Lets in what had to wait until now, and drops clusters that fell silent."""
+        self._changes.startable.update(self.queue.advance(now))
+        silence = self.fleet.next_silence(now)
+        if self._silence is not None and self._silence <= now:
+            # A preferred cluster may have gone: its worksets may go elsewhere.
+            self._changes.everything = True
+        self._silence = silence
+
+    def next_due(self, now: datetime) -> datetime | None:
+        """When `advance` has something to do next."""
+        times = [self.queue.next_due, self.fleet.next_silence(now)]
+        return min((at for at in times if at is not None), default=None)
+
+    # --- inside ---
+
+    def _start(self, workset: Workset) -> None:
+        self.active[workset.workset_id] = workset
+        self.limits.start(workset)
+        if workset.cluster_name:
+            self._reserve(workset, workset.cluster_name)
+        else:
+            self._free(workset.workset_id)
+
+    def _end(self, workset_id: str) -> None:
+        self.active.pop(workset_id, None)
+        self._free(workset_id)
+        if self.limits.end(workset_id):
+            self._changes.everything = True
+
+    def _reserve(self, workset: Workset, cluster_name: str) -> None:
+        freed = self.fleet.reserve(workset.workset_id, cluster_name, workset.needs.amount)
+        if freed:
+            self._changes.freed.add(freed)
+        if self.queue.asks_for(cluster_name):
+            # It may be full now: those who prefer it may go elsewhere.
+            self._changes.everything = True
+
+    def _free(self, workset_id: str) -> None:
+        freed = self.fleet.release(workset_id)
+        if freed:
+            self._changes.freed.add(freed)

@@ -1,0 +1,116 @@
+"""Decisions with their reasons: where one workset would go, and why nothing goes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from daylily_scheduler.domain import reasons
+from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.feasibility import cluster_rejections, rejections
+from daylily_scheduler.domain.model import Workset, WorksetState
+from daylily_scheduler.domain.order import CLASSES
+from daylily_scheduler.domain.placement import Placement, all_places
+from daylily_scheduler.domain.reasons import Reason, ReasonCode
+
+# Reasons shown for an empty answer: enough to act on, few enough to read.
+REASONS_SHOWN = 5
+# Kinds of work looked at for them, from the head of the queue.
+KINDS_LOOKED_AT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where one workset would go now, with every cluster's score and why not elsewhere.
+    `cluster_name` is empty when it would go nowhere; then `reasons` says why.
+    """
+
+    workset_id: str
+    cluster_name: str
+    placements: tuple[Placement, ...]
+    reasons: tuple[Reason, ...]
+
+
+def decide(book: Book, workset: Workset, now: datetime) -> Decision:
+    """Where a workset would go now if it were its turn."""
+    placements = tuple(all_places(workset, book.fleet, now))
+    why_not = general_reasons(book, workset, now)
+    first = placements[0] if placements else None
+    fit = first if first is not None and first.feasible else None
+    if fit is None and placements:
+        why_not = (*why_not, *nearest(placements))
+    return Decision(
+        workset_id=workset.workset_id,
+        cluster_name=fit.cluster_name if fit is not None and not why_not else "",
+        placements=placements,
+        reasons=why_not,
+    )
+
+
+def general_reasons(book: Book, workset: Workset, now: datetime) -> tuple[Reason, ...]:
+    """Why the workset may not start, whatever the cluster."""
+    found = []
+    if workset.state is not WorksetState.READY:
+        return (reasons.not_waiting(workset.state.value),)
+    if not workset.dependencies_met:
+        found.append(reasons.dependency())
+    if workset.available_at is not None and workset.available_at > now:
+        found.append(reasons.backoff(workset.available_at))
+    found.extend(book.limits.rejections(workset))
+    if not len(book.fleet):
+        found.append(reasons.no_cluster())
+    return tuple(found)
+
+
+def nearest(placements: Iterable[Placement]) -> tuple[Reason, ...]:
+    """Of what stands against each cluster, one reason of each kind: that of the cluster which comes
+    nearest to what is needed.
+    """
+    best: dict[ReasonCode, Reason] = {}
+    for place in placements:
+        for reason in place.rejections:
+            known = best.get(reason.code)
+            if known is None or reason.need - reason.have < known.need - known.have:
+                best[reason.code] = reason
+    return tuple(best.values())
+
+
+def why_nothing(book: Book, cluster_name: str, now: datetime) -> tuple[Reason, ...]:
+    """Why `pick` finds nothing for the cluster: what is wrong with the cluster, or what keeps the
+    first worksets of the queue from it.
+    """
+    cluster = book.fleet.get(cluster_name)
+    if cluster is None:
+        return (reasons.no_cluster(),)
+    closed = cluster_rejections(cluster, now)
+    if closed:
+        return closed
+    found: dict[ReasonCode, Reason] = {}
+    for workset in islice(_first_of_each_kind(book), KINDS_LOOKED_AT):
+        against = book.limits.rejections(workset) or rejections(
+            workset.needs, workset.estimate, cluster, book.fleet, now
+        )
+        for reason in against:
+            found.setdefault(reason.code, reason)
+        if len(found) >= REASONS_SHOWN:
+            break
+    return tuple(found.values())[:REASONS_SHOWN] or (reasons.queue_empty(),)
+
+
+def why_nothing_anywhere(book: Book, now: datetime) -> tuple[Reason, ...]:
+    """Why `pick_anywhere` finds nothing."""
+    first = next(_first_of_each_kind(book), None)
+    if first is None:
+        return (reasons.queue_empty(),)
+    return decide(book, first, now).reasons
+
+
+# --- inside ---
+
+
+def _first_of_each_kind(book: Book) -> Iterator[Workset]:
+    for priority in CLASSES:
+        for (_, workset_id), _ in book.queue.lanes(priority):
+            workset = book.queue.get(workset_id)
+            if workset is not None:
+                yield workset

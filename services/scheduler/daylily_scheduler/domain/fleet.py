@@ -1,0 +1,157 @@
+"""The clusters, what is free on each, and which of them are in the running.
+
+Reservations are counted here workset by workset, as the feed tells of locks, and at once for what
+this scheduler is about to lock. State counts too and has the last word: when it refuses for want of
+room, `refuse` notes what it said, until something changes on that cluster.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from daylily_scheduler.domain.model import Cluster
+from daylily_scheduler.domain.resources import NOTHING, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    cluster_name: str
+    amount: Resources
+
+
+class Fleet:
+    def __init__(self) -> None:
+        self._clusters: dict[str, Cluster] = {}
+        self._reservations: dict[str, Reservation] = {}
+        self._reserved: dict[str, Resources] = {}
+        self._active: dict[str, int] = {}
+        self._refused: dict[str, Resources] = {}
+        self._free: dict[str, Resources] = {}
+        self._running: dict[str, Cluster] = {}
+        self._offered: frozenset[str] = frozenset()
+        self._running_from: datetime | None = None
+        self._running_until: datetime | None = None
+
+    # --- what is known ---
+
+    def __len__(self) -> int:
+        return len(self._clusters)
+
+    def __iter__(self) -> Iterator[Cluster]:
+        return iter(self._clusters.values())
+
+    def get(self, name: str) -> Cluster | None:
+        return self._clusters.get(name)
+
+    def free(self, name: str) -> Resources:
+        """What a new workset could have. Below zero where others took more than there is."""
+        return self._free.get(name, NOTHING)
+
+    def reserved(self, name: str) -> Resources:
+        return self._reserved.get(name, NOTHING)
+
+    def active(self, name: str) -> int:
+        """Worksets that are locked or running there."""
+        return self._active.get(name, 0)
+
+    def holds(self, workset_id: str) -> bool:
+        return workset_id in self._reservations
+
+    def running(self, now: datetime) -> dict[str, Cluster]:
+        """The clusters that may get work: neither draining nor silent."""
+        fresh = (
+            self._running_from is not None
+            and self._running_from <= now
+            and (self._running_until is None or now < self._running_until)
+        )
+        if not fresh:
+            self._find_running(now)
+        return self._running
+
+    def offers(self, instance_types: frozenset[str], now: datetime) -> bool:
+        """Whether some cluster in the running has any of these types."""
+        self.running(now)
+        return not self._offered.isdisjoint(instance_types)
+
+    def next_silence(self, now: datetime) -> datetime | None:
+        """When the next cluster falls silent if it is not heard from."""
+        self.running(now)
+        return self._running_until
+
+    # --- what changes ---
+
+    def put(self, cluster: Cluster) -> bool:
+        """Takes a cluster as state keeps it; an older version is ignored. Says if it was news."""
+        known = self._clusters.get(cluster.cluster_name)
+        if known is not None and (cluster.version < known.version or cluster == known):
+            return False
+        if known is not None and cluster.heard_at < known.heard_at:
+            cluster = replace(cluster, heard_at=known.heard_at)
+        self._clusters[cluster.cluster_name] = cluster
+        self._refused.pop(cluster.cluster_name, None)
+        self._recount(cluster.cluster_name)
+        self._running_from = None
+        return True
+
+    def remove(self, name: str) -> None:
+        if self._clusters.pop(name, None) is not None:
+            self._refused.pop(name, None)
+            self._free.pop(name, None)
+            self._running_from = None
+
+    def hear(self, name: str, at: datetime) -> None:
+        """The cluster gave a sign of life."""
+        known = self._clusters.get(name)
+        if known is not None and known.heard_at < at:
+            self._clusters[name] = replace(known, heard_at=at)
+            self._running_from = None
+
+    def reserve(self, workset_id: str, name: str, amount: Resources) -> str | None:
+        """Counts the workset's reservation; once, however often it is told. Names the cluster that
+        has more room now, if the workset had a reservation elsewhere.
+        """
+        wanted = Reservation(name, amount)
+        if self._reservations.get(workset_id) == wanted:
+            return None
+        freed = self.release(workset_id)
+        self._reservations[workset_id] = wanted
+        self._reserved[name] = self.reserved(name) + amount
+        self._active[name] = self.active(name) + 1
+        self._recount(name)
+        return freed
+
+    def release(self, workset_id: str) -> str | None:
+        """Drops the workset's reservation and names the cluster that has more room now."""
+        held = self._reservations.pop(workset_id, None)
+        if held is None:
+            return None
+        name = held.cluster_name
+        self._reserved[name] = self._reserved[name] - held.amount
+        self._active[name] -= 1
+        self._refused.pop(name, None)
+        self._recount(name)
+        return name
+
+    def refuse(self, name: str, have: Resources) -> None:
+        """State said that only `have` is free there."""
+        if name in self._clusters:
+            self._refused[name] = self._refused.get(name, have).at_most(have)
+            self._recount(name)
+
+    def _recount(self, name: str) -> None:
+        cluster = self._clusters.get(name)
+        if cluster is None:
+            return
+        free = cluster.usable - self.reserved(name)
+        refused = self._refused.get(name)
+        self._free[name] = free if refused is None else free.at_most(refused)
+
+    def _find_running(self, now: datetime) -> None:
+        self._running = {
+            name: cluster
+            for name, cluster in self._clusters.items()
+            if not cluster.draining and now < cluster.silent_at
+        }
+        self._offered = frozenset().union(*(c.instance_types for c in self._running.values()))
+        self._running_from = now
+        self._running_until = min((c.silent_at for c in self._running.values()), default=None)

@@ -1,0 +1,107 @@
+"""What customers may run at once and spend.
+
+The worksets that run are counted from the feed; dollars come from state, plus what was reserved
+since they were read. State decides in the lock's transaction; this only saves it vain tries.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from daylily_scheduler.domain import reasons
+from daylily_scheduler.domain.model import Customer, Workset
+from daylily_scheduler.domain.reasons import Reason
+
+
+class Limits:
+    def __init__(self) -> None:
+        self._customers: dict[str, Customer] = {}
+        self._running: dict[str, int] = {}
+        self._charged: dict[str, tuple[str, float]] = {}
+        self._since_read: dict[str, float] = {}
+        self._full: set[str] = set()
+
+    def __iter__(self) -> Iterator[Customer]:
+        return iter(self._customers.values())
+
+    def get(self, customer_id: str) -> Customer | None:
+        return self._customers.get(customer_id)
+
+    def running(self, customer_id: str) -> int:
+        return self._running.get(customer_id, 0)
+
+    def left_usd(self, customer: Customer) -> float:
+        return customer.left_usd - self._since_read.get(customer.customer_id, 0.0)
+
+    def set_all(self, customers: Iterable[Customer]) -> None:
+        """Takes every customer as state has it now."""
+        self._customers = {customer.customer_id: customer for customer in customers}
+        self._since_read.clear()
+        self._full.clear()
+
+    def start(self, workset: Workset) -> None:
+        """Counts a workset that is locked or about to be; once, however often it is told."""
+        customer = workset.customer_id
+        if not customer or workset.workset_id in self._charged:
+            return
+        cost = workset.estimate.cost_usd
+        self._charged[workset.workset_id] = (customer, cost)
+        self._running[customer] = self.running(customer) + 1
+        self._since_read[customer] = self._since_read.get(customer, 0.0) + cost
+
+    def end(self, workset_id: str) -> str | None:
+        """The workset runs no more. Names its customer if that one may start more now."""
+        customer, _ = self._charged.pop(workset_id, ("", 0.0))
+        if not customer:
+            return None
+        left = self.running(customer) - 1
+        if left:
+            self._running[customer] = left
+        else:
+            del self._running[customer]
+        limited = customer in self._customers or customer in self._full
+        self._full.discard(customer)
+        return customer if limited else None
+
+    def undo(self, workset_id: str) -> str | None:
+        """The workset did not start after all: it cost nothing."""
+        customer, cost = self._charged.get(workset_id, ("", 0.0))
+        if customer in self._since_read:
+            self._since_read[customer] = max(self._since_read[customer] - cost, 0.0)
+        return self.end(workset_id)
+
+    def refuse(self, customer_id: str) -> None:
+        """State said that this customer may start nothing more; until one of its worksets ends or
+        the customers are read again.
+        """
+        self._full.add(customer_id)
+
+    def at_limit(self, customer_id: str) -> bool:
+        """Whether nothing of this customer may start, whatever it costs."""
+        if customer_id in self._full:
+            return True
+        customer = self._customers.get(customer_id)
+        return (
+            customer is not None
+            and customer.max_concurrent > 0
+            and self.running(customer_id) >= customer.max_concurrent
+        )
+
+    def over_budget(self, customer_id: str, cost_usd: float) -> bool:
+        """Whether this cost does not fit what is left of the customer's budget."""
+        customer = self._customers.get(customer_id)
+        return (
+            customer is not None and customer.budget_usd > 0 and cost_usd > self.left_usd(customer)
+        )
+
+    def rejections(self, workset: Workset) -> tuple[Reason, ...]:
+        """Why the customer may not start this workset now."""
+        found = []
+        name = workset.customer_id
+        customer = self._customers.get(name)
+        if self.at_limit(name):
+            limit = customer.max_concurrent if customer else self.running(name)
+            found.append(reasons.customer_limit(name, self.running(name), limit))
+        if customer is not None and self.over_budget(name, workset.estimate.cost_usd):
+            found.append(
+                reasons.budget(name, workset.estimate.cost_usd, max(self.left_usd(customer), 0.0))
+            )
+        return tuple(found)
