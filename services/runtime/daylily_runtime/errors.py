@@ -144,7 +144,7 @@ def to_status(error: ServiceError) -> Status:
     _pack(status, info)
     if error.retry_after is not None:
         delay = duration_pb2.Duration()
-        delay.FromNanoseconds(round(error.retry_after * 1e9))
+        delay.FromNanoseconds(round(max(0.0, error.retry_after) * 1e9))
         _pack(status, RetryInfo(retry_delay=delay))
     if error.field_violations:
         _pack(status, _bad_request(error.field_violations))

@@ -9,8 +9,6 @@ import grpc
 import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from daylily_runtime.errors import ServiceError
-
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -150,14 +148,12 @@ class Health(health_pb2_grpc.HealthServicer):
         return SERVING if self._serving else NOT_SERVING
 
     async def Check(
-        self, request: health_pb2.HealthCheckRequest, _context: Any
+        self, request: health_pb2.HealthCheckRequest, context: Any
     ) -> health_pb2.HealthCheckResponse:
         status = self._status(request.service)
         if status == SERVICE_UNKNOWN:
-            raise ServiceError(
-                f"There is no service {request.service!r} here.",
-                code=grpc.StatusCode.NOT_FOUND,
-                reason="SERVICE_NOT_FOUND",
+            await context.abort(
+                grpc.StatusCode.NOT_FOUND, f"There is no service {request.service!r} here."
             )
         return health_pb2.HealthCheckResponse(status=status)
 

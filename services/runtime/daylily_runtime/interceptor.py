@@ -5,6 +5,7 @@ was answered, and a stream pays for one wrapper per message.
 """
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -12,7 +13,7 @@ from typing import Any, Never, TypeAlias, TypeVar
 
 import grpc
 import structlog
-from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
 
 from daylily_runtime.calls import (
     REQUEST_ID_KEY,
@@ -129,7 +130,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         async def answer_once(request: Any, context: Context) -> bytes:
             async def answer(_: Call) -> bytes:
                 found = behaviour(_checked(request), context)
-                return encode(await found if asyncio.iscoroutine(found) else found)
+                return encode(await found if inspect.isawaitable(found) else found)
 
             return await self._around(method, context, answer, streams=False)
 
@@ -188,32 +189,28 @@ class CallLayer(grpc.aio.ServerInterceptor):
         streams: bool,
     ) -> T:
         call = self._begin(method, context, streams=streams)
-        outcome: tuple[grpc.StatusCode, str] = (grpc.StatusCode.OK, "")
+        outcome: tuple[grpc.StatusCode, dict[str, str]] = (grpc.StatusCode.OK, {})
         try:
             result = await self._in_time(call, context, answer)
-            outcome = (_code_set(context) or grpc.StatusCode.OK, "")
+            outcome = (_code_set(context) or grpc.StatusCode.OK, {})
             return result
         except grpc.aio.AbortError:
-            outcome = (context.code(), "")
+            outcome = (context.code(), {})
             raise
         except _CallerGoneError as error:
-            outcome = (grpc.StatusCode.CANCELLED, "")
+            outcome = (grpc.StatusCode.CANCELLED, {})
             raise asyncio.CancelledError from error
         except asyncio.CancelledError as error:
             if _cancelled_by_caller(call):
-                late = call.remaining() == 0
-                outcome = (
-                    grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED,
-                    "",
-                )
+                outcome = (_why_cancelled(call), {})
                 raise
-            refusal = self._refusal(call, context, error)
-            outcome = (refusal.code, refusal.reason)
-            await _refuse(call, context, refusal)
+            refusal, status = self._refusal(call, context, error)
+            outcome = (refusal.code, {"reason": refusal.reason, "message": refusal.message})
+            await _refuse(call, context, refusal.code, status)
         except Exception as error:  # noqa: BLE001 - the boundary: everything becomes a status
-            refusal = self._refusal(call, context, error)
-            outcome = (refusal.code, refusal.reason)
-            await _refuse(call, context, refusal)
+            refusal, status = self._refusal(call, context, error)
+            outcome = (refusal.code, {"reason": refusal.reason, "message": refusal.message})
+            await _refuse(call, context, refusal.code, status)
         finally:
             self._calls.discard(call)
             self._log_call(call, *outcome)
@@ -259,7 +256,17 @@ class CallLayer(grpc.aio.ServerInterceptor):
                 f"The call took more than the {self._max_call_seconds:g} s that this server gives."
             ) from None
 
-    def _refusal(self, call: Call, context: Context, error: BaseException) -> ServiceError:
+    def _refusal(
+        self, call: Call, context: Context, error: BaseException
+    ) -> tuple[ServiceError, Status]:
+        try:
+            refusal = self._known(call, context, error) or _unexpected(call, error)
+            return refusal, to_status(refusal)
+        except Exception as fault:  # noqa: BLE001 - an error in a table row is not the caller's
+            refusal = _unexpected(call, fault)
+            return refusal, to_status(refusal)
+
+    def _known(self, call: Call, context: Context, error: BaseException) -> ServiceError | None:
         if isinstance(error, asyncio.CancelledError) and call.cut_off:
             _forget_cancellation()
             return ServiceError(
@@ -278,25 +285,18 @@ class CallLayer(grpc.aio.ServerInterceptor):
                 metadata={"rpc": rpc},
             )
         if isinstance(error, Exception):
-            known = self._errors.translate(error) or _OWN_ERRORS.translate(error)
-            if known is not None:
-                return known
-        _log.error("call_failed_unexpectedly", method=call.method, exc_info=error)
-        return ServiceError(
-            "The server failed to answer; that is a fault of its own. "
-            f"Its log has the details under request id {call.request_id}.",
-            metadata={"request_id": call.request_id},
-        )
+            return self._errors.translate(error) or _OWN_ERRORS.translate(error)
+        return None
 
-    def _log_call(self, call: Call, code: grpc.StatusCode, reason: str) -> None:
+    def _log_call(self, call: Call, code: grpc.StatusCode, why: dict[str, str]) -> None:
         log = _log.debug if call.is_infrastructure else _log.info
         log(
             "call",
             method=call.method,
             code=code.name,
-            reason=reason,
             ms=round((time.monotonic() - call.started) * 1000, 2),
             peer=call.peer,
+            **why,
         )
 
 
@@ -314,7 +314,7 @@ def _decoder(handler: Handler) -> Callable[[bytes], Any] | None:
     def decode(raw: bytes) -> Any:
         try:
             return deserialize(raw)
-        except DecodeError:
+        except Exception:  # noqa: BLE001 - whatever it raises, these bytes are no request
             return _Malformed()
 
     return decode
@@ -356,15 +356,30 @@ def _forget_cancellation() -> None:
         task.uncancel()
 
 
-async def _refuse(call: Call, context: Context, refusal: ServiceError) -> Never:
-    status = to_status(refusal)
+def _why_cancelled(call: Call) -> grpc.StatusCode:
+    remaining = call.remaining()
+    # Core's timer and ours do not agree to the millisecond.
+    late = remaining is not None and remaining < 0.05
+    return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+
+
+def _unexpected(call: Call, error: BaseException) -> ServiceError:
+    _log.error("call_failed_unexpectedly", method=call.method, exc_info=error)
+    return ServiceError(
+        "The server failed to answer; that is a fault of its own. "
+        f"Its log has the details under request id {call.request_id}.",
+        metadata={"request_id": call.request_id},
+    )
+
+
+async def _refuse(call: Call, context: Context, code: grpc.StatusCode, status: Status) -> Never:
     kept = tuple(
         item
         for item in (context.trailing_metadata() or ())
         if item[0] not in {REQUEST_ID_KEY, DETAILS_KEY}
     )
     await context.abort(
-        refusal.code,
+        code,
         status.message,
         (*kept, (REQUEST_ID_KEY, call.request_id), (DETAILS_KEY, status.SerializeToString())),
     )

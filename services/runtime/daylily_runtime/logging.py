@@ -20,7 +20,8 @@ REDACTED = "[redacted]"
 
 _SECRET_FIELD = re.compile(
     r"(?i)password|passwd|secret|api_?key|access_?key|private_?key|routing_?key|integration_?key"
-    r"|authorization|cookie|credential|bearer|(session|access|refresh|auth|api|id)_?token|webhook"
+    r"|authorization|cookie|credential|bearer|webhook"
+    r"|(^|_)(session|access|refresh|auth|api|id)_?token"
 )
 _SECRET_IN_TEXT = re.compile(
     r"(?i)\b(?P<scheme>bearer|basic)\s+[a-z0-9._~+/=-]{8,}"
@@ -81,8 +82,7 @@ def _last_processors(form: str, out: TextIO) -> list[structlog.types.Processor]:
     return [
         structlog.processors.format_exc_info,
         redact,
-        structlog.processors.EventRenamer("event"),
-        structlog.processors.JSONRenderer(default=str),
+        structlog.processors.JSONRenderer(),
     ]
 
 
@@ -94,15 +94,15 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def _clean(key: str, value: Any) -> Any:
-    if _SECRET_FIELD.search(key) and value not in {None, ""}:
+    if value is None or isinstance(value, bool | int | float) or value == "":
+        return value
+    if _SECRET_FIELD.search(key):
         return REDACTED
-    if isinstance(value, str):
-        return _SECRET_IN_TEXT.sub(_without_secret, value)
     if isinstance(value, Mapping):
         return {name: _clean(str(name), item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_clean("", item) for item in value]
-    return value
+    return _SECRET_IN_TEXT.sub(_without_secret, str(value))
 
 
 def _without_secret(match: re.Match[str]) -> str:

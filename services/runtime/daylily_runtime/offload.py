@@ -113,8 +113,7 @@ class Offload:
                 await self._take_worker()
                 started = True
                 context = contextvars.copy_context()
-                future = self._start(lambda: context.run(call, *args, **kwargs))
-                return await asyncio.shield(future)
+                return await self._start(lambda: context.run(call, *args, **kwargs))
         except TimeoutError:
             if not scope.expired():
                 raise
@@ -138,12 +137,17 @@ class Offload:
         finally:
             self._waiting -= 1
 
-    def _start(self, call: Callable[[], T]) -> "asyncio.Future[T]":
+    async def _start(self, call: Callable[[], T]) -> T:
         future = asyncio.wrap_future(self._threads.submit(call))
         self._running += 1
         self._idle.clear()
         future.add_done_callback(self._finished)
-        return future
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            # Late or cancelled: nobody else will tell how a write ended whose outcome is unknown.
+            future.add_done_callback(self._log_late)
+            raise
 
     def _finished(self, future: "asyncio.Future[T]") -> None:
         self._running -= 1
@@ -153,6 +157,10 @@ class Offload:
         if not future.cancelled():
             # Fetched here, as the caller may have gone: asyncio warns of exceptions nobody saw.
             future.exception()
+
+    def _log_late(self, future: "asyncio.Future[T]") -> None:
+        error = None if future.cancelled() else future.exception()
+        _log.warning("offloaded_call_ended_late", executor=self._name, error=error and repr(error))
 
 
 class _Threads:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
 import google.rpc.error_details_pb2
@@ -18,7 +18,7 @@ from daylily_runtime.health import HEALTH_SERVICE, Check, Dependency, Health
 from daylily_runtime.interceptor import CallLayer
 from daylily_runtime.lifecycle import Lifecycle
 from daylily_runtime.settings import ServerSettings
-from daylily_runtime.wire import bind, channel_options, join_address
+from daylily_runtime.wire import StartError, bind, channel_options, join_address
 
 R = TypeVar("R")
 S = TypeVar("S")
@@ -121,8 +121,7 @@ class Server:
 
         async def end() -> None:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
         self.on_close(name, end)
 
@@ -165,7 +164,10 @@ class Server:
         try:
             await asyncio.shield(self._starting)
         except BaseException:
+            stopped_meanwhile = self._stopping is not None
             await self.stop()
+            if stopped_meanwhile and not _is_cancelled():
+                raise StartError(f"{self.name} was stopped while it started.") from None
             raise
 
     async def stop(self) -> None:
@@ -199,10 +201,16 @@ class Server:
         )
         self._port = bind(self._grpc, self.settings)
         await self._grpc.start()
+        self.background("grpc", self._until_terminated)
         for dependency in self._health.dependencies:
             self.background(f"check {dependency.name}", dependency.watch)
         await self._health.begin()
         _log.info("listening", address=self.address, tls=self.settings.uses_tls)
+
+    async def _until_terminated(self) -> None:
+        # With a timeout, since without one a cancelled waiter breaks the termination itself.
+        while self._grpc is not None and await self._grpc.wait_for_termination(3600):
+            pass
 
     async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         structlog.contextvars.bind_contextvars(service=self.name, task=name)
@@ -251,7 +259,8 @@ class Server:
             self._calls.cut_off(infrastructure=True)
             if not await _within(end, self._calls.ended()):
                 _log.warning("calls_cut_off", count=self._calls.cut_off())
-            await _within(loop.time() + _ANSWERS_LEAVE_SECONDS, asyncio.shield(closing))
+            answers_end = max(end, loop.time() + _ANSWERS_LEAVE_SECONDS)
+            await _within(answers_end, asyncio.shield(closing))
         finally:
             # Whatever did not let itself be cut off is cancelled by core, and not waited for.
             await _within(loop.time() + _ANSWERS_LEAVE_SECONDS, server.stop(None))
@@ -265,6 +274,11 @@ class Server:
             _log.error("close_timed_out", resource=name, seconds=self.settings.close_seconds)
         except Exception as error:  # noqa: BLE001 - the other resources have to be closed too
             _log.error("close_failed", resource=name, exc_info=error)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _within(when: float, work: Awaitable[object]) -> bool:

@@ -37,18 +37,19 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Read the environment. `overrides` win over it: command line flags, tests.
+        """Read the environment. `overrides` win over it (command line flags, tests) unless None.
 
         Raises:
             SettingsError: a value is wrong.
         """
         try:
-            return cls(**overrides)
+            return cls(**{name: value for name, value in overrides.items() if value is not None})
         except ValidationError as error:
             lines = [_sentence(cls, detail) for detail in error.errors(include_url=False)]
             raise SettingsError("\n".join(lines)) from None
         except UnreadableError as error:
-            raise SettingsError(f"{error}: it has to be JSON.") from None
+            field = str(error).partition('field "')[2].partition('"')[0]
+            raise SettingsError(f"{variable(field)} has to be JSON.") from None
 
     @classmethod
     def load_or_exit(cls, **overrides: Any) -> Self:
@@ -81,6 +82,7 @@ class ServerSettings(Settings):
 
     host: str = Field(
         default="127.0.0.1",
+        min_length=1,
         description="Address to listen on. Beyond loopback it takes TLS, or insecure.",
     )
     port: Port = 0

@@ -1,0 +1,165 @@
+"""Addresses, ports and TLS."""
+
+import datetime as dt
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from daylily_runtime import ServerSettings, SettingsError, StartError, running
+from tests.integration.runtime.echo_service import Echo, connected, echo_server
+
+
+@dataclass(frozen=True)
+class Pair:
+    cert: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def cert_pem(self) -> bytes:
+        return self.cert.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        return self.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+
+
+def make(name: str, issuer: Pair | None = None) -> Pair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.cert.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName(
+                [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            ),
+            critical=False,
+        )
+    )
+    return Pair(builder.sign(issuer.key if issuer else key, hashes.SHA256()), key)
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return make("authority")
+
+
+@pytest.fixture
+def files(tmp_path: Path, authority):
+    server = make("server", authority)
+    paths = {name: tmp_path / f"{name}.pem" for name in ("cert", "key", "ca")}
+    paths["cert"].write_bytes(server.cert_pem)
+    paths["key"].write_bytes(server.key_pem)
+    paths["ca"].write_bytes(authority.cert_pem)
+    return paths
+
+
+async def test_tls_from_files_lets_in_who_trusts_the_authority(files, authority):
+    server = echo_server(Echo(), tls_cert=files["cert"], tls_key=files["key"], host="0.0.0.0")
+    trusting = grpc.ssl_channel_credentials(authority.cert_pem)
+    async with running(server):
+        async with grpc.aio.secure_channel(f"localhost:{server.port}", trusting) as channel:
+            assert await channel.unary_unary("/echo.v1.Echo/Get")(b"hi", timeout=10) == b"hi"
+        async with grpc.aio.insecure_channel(f"localhost:{server.port}") as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as error:
+                await channel.unary_unary("/echo.v1.Echo/Get")(b"hi", timeout=10)
+    assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_mutual_tls_lets_in_only_who_shows_a_certificate_of_the_authority(files, authority):
+    server = echo_server(
+        Echo(), tls_cert=files["cert"], tls_key=files["key"], tls_client_ca=files["ca"]
+    )
+    known = make("monitor", authority)
+    stranger = make("stranger", make("other authority"))
+    async with running(server):
+        good = grpc.ssl_channel_credentials(authority.cert_pem, known.key_pem, known.cert_pem)
+        async with connected(server, good) as client:
+            assert await client.get(b"hi", timeout=10) == b"hi"
+        for bad in (
+            grpc.ssl_channel_credentials(authority.cert_pem),
+            grpc.ssl_channel_credentials(authority.cert_pem, stranger.key_pem, stranger.cert_pem),
+        ):
+            async with connected(server, bad) as client:
+                with pytest.raises(grpc.aio.AioRpcError) as error:
+                    await client.get(b"hi", timeout=10)
+            assert error.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_files_that_are_no_certificates_are_a_sentence(files):
+    files["cert"].write_text("no certificate\n")
+    server = echo_server(Echo(), tls_cert=files["cert"], tls_key=files["key"])
+    with pytest.raises(StartError, match="DAYLILY_TLS_CERT"):
+        await server.start()
+
+
+async def test_a_key_of_another_certificate_is_a_sentence(files):
+    files["key"].write_bytes(make("other").key_pem)
+    server = echo_server(Echo(), tls_cert=files["cert"], tls_key=files["key"])
+    with pytest.raises(StartError, match="DAYLILY_TLS_CERT"):
+        await server.start()
+
+
+async def test_a_taken_port_is_a_sentence():
+    first = echo_server(Echo())
+    async with running(first):
+        second = echo_server(Echo(), port=first.port)
+        with pytest.raises(StartError, match=rf"127\.0\.0\.1:{first.port}"):
+            await second.start()
+
+
+async def test_port_0_takes_a_free_port_and_tells_it():
+    server = echo_server(Echo())
+    assert server.port == 0
+    async with running(server), connected(server) as client:
+        assert server.port > 0
+        assert await client.get(b"hi") == b"hi"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+async def test_it_listens_on_loopback_by_any_name(host):
+    server = echo_server(Echo(), host=host)
+    async with running(server), connected(server) as client:
+        assert await client.get(b"hi", timeout=10) == b"hi"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "daylily.example"])
+def test_it_refuses_to_listen_beyond_loopback_without_tls(host):
+    with pytest.raises(SettingsError, match="DAYLILY_HOST"):
+        ServerSettings.load(host=host)
+
+
+async def test_it_listens_anywhere_when_told_insecure():
+    server = echo_server(Echo(), host="0.0.0.0", insecure=True)
+    async with (
+        running(server),
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        assert await channel.unary_unary("/echo.v1.Echo/Get")(b"hi", timeout=10) == b"hi"
+
+
+async def test_an_authority_that_is_none_is_a_sentence(files):
+    files["ca"].write_text("no certificate\n")
+    server = echo_server(
+        Echo(), tls_cert=files["cert"], tls_key=files["key"], tls_client_ca=files["ca"]
+    )
+    with pytest.raises(StartError, match="DAYLILY_TLS_CLIENT_CA"):
+        await server.start()
