@@ -1,0 +1,1 @@
+"""The stores: each implements `daylily_state.ports.Store`."""
