@@ -34,10 +34,10 @@ from daylily_client.errors import (
     DaylilyError,
     DeadlineExceeded,
     LockLost,
-    NotFound,
     Overloaded,
     Unavailable,
     WorksetCancelled,
+    WorksetNotFound,
 )
 from daylily_client.options import RetryPolicy
 from daylily_client.retries import backoff
@@ -47,7 +47,7 @@ from daylily_client.values import duration
 Written = TypeVar("Written")
 
 # The only answers that take a lock away.
-FINAL = (LockLost, WorksetCancelled, NotFound)
+FINAL = (LockLost, WorksetCancelled, WorksetNotFound)
 # A write that ended so is worth sending again.
 PASSING = (Unavailable, DeadlineExceeded, Contention, Overloaded)
 
@@ -177,7 +177,7 @@ class LockKeeper:
         waits for as long as state is away.
 
         Raises:
-            LockLost, WorksetCancelled, NotFound: state said that the lock is lost.
+            LockLost, WorksetCancelled, WorksetNotFound: state said that the lock is lost.
             RuntimeError: the keeper was stopped, or the lock ended.
         """
         number = self._sent + 1
@@ -198,7 +198,7 @@ class LockKeeper:
         loss, the answer of the write decides. So `write` must carry the same request_id each time.
 
         Raises:
-            LockLost, WorksetCancelled, NotFound: state said that the lock is lost.
+            LockLost, WorksetCancelled, WorksetNotFound: state said that the lock is lost.
             DaylilyError: the write was refused for a reason that waiting does not change; the lock
                 is kept on.
         """
@@ -209,9 +209,9 @@ class LockKeeper:
         """Gives the workset back; after a cancel, acknowledges it. Tries until state answers.
 
         Raises:
-            LockLost, NotFound: the lock is somebody else's by now.
+            LockLost, WorksetNotFound: the lock is somebody else's by now.
         """
-        if isinstance(self.lost_by, LockLost | NotFound):
+        if isinstance(self.lost_by, LockLost | WorksetNotFound):
             raise self.lost_by
         request_id = new_request_id()
         await self._end_by(
