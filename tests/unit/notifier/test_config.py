@@ -8,7 +8,7 @@ from daylily_notifier.config.document import parse
 from daylily_notifier.config.errors import ConfigError
 from daylily_notifier.config.load import load, load_file, one_topic
 from daylily_notifier.config.values import Secret, Section
-from daylily_notifier.domain.routing import Match, Route, channels_for
+from daylily_notifier.domain.routing import EVENT_WORDS, Match, Route, channels_for
 from tests.unit.notifier.events import COMPLETED, FAILED, REGISTERED, RETRY, SILENT, TIMEOUT
 
 ARN = "arn:aws:sns:us-west-2:123456789012:daylily"
@@ -92,13 +92,7 @@ def test_all_faults_are_named_with_line_and_key():
         """
     ) == [
         "notifier.yaml:10: routes.0.match.event: there is no failure; there are: "
-        + ", ".join(
-            "budget_exhausted budget_warning cluster_draining cluster_recovered cluster_registered"
-            " cluster_removed cluster_reported cluster_silent completed completion"
-            " customer_updated deadline_at_risk dependency_failed dependency_met error external"
-            " failed ignored lock_acquired lock_released lock_timeout queue_backlog registered"
-            " restored retry_scheduled started state_change updated".split()
-        )
+        + ", ".join(sorted(word.lower() for word in EVENT_WORDS))
     ]
     assert faults(
         """\
@@ -113,8 +107,7 @@ def test_all_faults_are_named_with_line_and_key():
           - channels: [lab, nobody]
         """
     ) == [
-        "notifier.yaml:4: channels.lab.topic_arn: expected a topic's ARN, such as"
-        " arn:aws:sns:us-west-2:123456789012:daylily",
+        f"notifier.yaml:4: channels.lab.topic_arn: expected a topic's ARN, such as {ARN}",
         "notifier.yaml:5: channels.lab.colour: there is no such key",
         "notifier.yaml:7: channels.mail.kind: expected one of: sns",
         "notifier.yaml:9: routes.0.channels: there is no channel 'nobody'",

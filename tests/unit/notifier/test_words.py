@@ -15,5 +15,5 @@ from daylily_notifier.domain import words
     ],
 )
 def test_the_words_are_those_of_the_protos(ours, enum, prefix):
-    theirs = {name.removeprefix(prefix) for name in enum.keys() if enum.Value(name) != 0}
+    theirs = {name.removeprefix(prefix) for name, number in enum.items() if number}
     assert ours == theirs

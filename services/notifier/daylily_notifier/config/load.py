@@ -90,14 +90,23 @@ def load(document: Document, environment: Environment) -> NotifierConfig:
     )
 
 
-def one_topic(topic_arn: str) -> NotifierConfig:
+def no_channels() -> NotifierConfig:
+    """The configuration of somebody who wants to hear nothing, yet."""
+    return NotifierConfig(MappingProxyType({}), ())
+
+
+def one_topic(topic_arn: str, endpoint_url: str | None = None) -> NotifierConfig:
     """The configuration of somebody who has one SNS topic and no file.
+
+    Args:
+        topic_arn: of the topic.
+        endpoint_url: where SNS is, if it is not AWS itself.
 
     Raises:
         ConfigError: it is no topic's ARN.
     """
     try:
-        settings = SnsSettings(kind="sns", topic_arn=topic_arn)
+        settings = SnsSettings(kind="sns", topic_arn=topic_arn, endpoint_url=endpoint_url)
     except ValidationError as error:
         raise ConfigError([_message(detail) for detail in error.errors()]) from None
     route = Route(Match(events=WORTH_KNOWING), ("sns",))

@@ -1,0 +1,1 @@
+"""NotifierService, and the translation between protos and domain."""

@@ -1,0 +1,122 @@
+"""The composition: one place where the parts of a notifier are put together."""
+
+import os
+import random
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from uuid import uuid4
+
+import grpc
+import grpc.aio
+from daylily.notifier.v1 import notifier_pb2_grpc
+from grpc_health.v1 import health_pb2
+
+from daylily_client.options import ClientOptions, TlsFiles
+from daylily_client.state import AsyncStateClient
+from daylily_notifier.api.errors import ERRORS
+from daylily_notifier.api.service import SERVICE, NotifierServicer, OpenChannel
+from daylily_notifier.channels.base import ChannelSettings
+from daylily_notifier.config.load import NotifierConfig
+from daylily_notifier.feed.follower import Follower
+from daylily_notifier.feed.pauses import Pauses
+from daylily_notifier.feed.process import Process
+from daylily_notifier.feed.seat import Seat
+from daylily_notifier.feed.stats import Stats
+from daylily_notifier.feed.worker import ChannelWorker
+from daylily_notifier.settings import NotifierSettings
+from daylily_runtime.clock import Clock, SystemClock
+from daylily_runtime.server import Server
+
+
+def unique_owner() -> str:
+    """A name for this process that no other has, and that a person can place."""
+    return f"{socket.gethostname()[:64]}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+def connect(settings: NotifierSettings) -> AsyncStateClient:
+    """The client of the state service that the settings name."""
+    tls = TlsFiles(ca=settings.state_tls_ca) if settings.state_tls_ca else None
+    return AsyncStateClient(settings.state_address, ClientOptions(actor="notifier", tls=tls))
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a notifier takes from outside of itself; tests put their own in."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    draw: Callable[[], float] = random.random
+    owner_id: str = field(default_factory=unique_owner)
+    connect: Callable[[NotifierSettings], AsyncStateClient] = connect
+
+
+def build(
+    settings: NotifierSettings, config: NotifierConfig, outside: Outside | None = None
+) -> Server:
+    """A notifier, not started yet: for `daylily_runtime.run.serve`, or in process of another."""
+    given = outside or Outside()
+
+    async def compose(server: Server) -> None:
+        state = await server.open("state client", given.connect(settings))
+        server.depends_on("state", partial(_answers, state))
+        seat = Seat(
+            state, given.clock, given.owner_id, start_at_end=settings.notifier_start == "now"
+        )
+        process = Process(
+            state=state,
+            clock=given.clock,
+            draw=given.draw,
+            owner_id=given.owner_id,
+            active=seat.held,
+            stopping=server.lifecycle.stopping,
+            pauses=Pauses(given.clock),
+            stats=Stats(started_at=given.clock.now()),
+        )
+        channels = {
+            name: _open_channel(server, name, section, process)
+            for name, section in config.channels.items()
+        }
+
+        def wake(channel: str) -> None:
+            channels[channel].worker.wake()
+
+        follower = Follower(process, config.routes, wake)
+        # Closing goes the other way: what is under way is finished first, the seat is left next to
+        # last, and the channels and the connection are closed at the end.
+        server.on_close("seat", seat.leave)
+        server.background("feed", lambda: seat.keep(follower.follow))
+        for name, opened in channels.items():
+            server.background(f"channel {name}", opened.worker.run)
+        for name, opened in channels.items():
+            server.on_close(f"deliveries of {name}", opened.worker.drained)
+        server.add_service(
+            SERVICE,
+            notifier_pb2_grpc.add_NotifierServiceServicer_to_server,
+            NotifierServicer(process, channels),
+        )
+
+    return Server("notifier", settings, compose, errors=ERRORS)
+
+
+def _open_channel(
+    server: Server, name: str, settings: ChannelSettings, process: Process
+) -> OpenChannel:
+    channel = settings.open(name)
+    server.on_close(f"channel {name}", channel.close)
+    worker = ChannelWorker(name, settings, channel, process)
+    return OpenChannel(settings.kind, channel, worker)
+
+
+async def _answers(state: AsyncStateClient) -> None:
+    """A sign of life of a state service that serves."""
+    check: grpc.aio.UnaryUnaryMultiCallable[
+        health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+    ] = state.channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
+    answer = await check(health_pb2.HealthCheckRequest())
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise ConnectionError("state does not serve")

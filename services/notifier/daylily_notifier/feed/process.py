@@ -1,0 +1,27 @@
+"""What the parts of one notifier process share."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daylily_client.state import AsyncStateClient
+from daylily_notifier.feed.pauses import Pauses
+from daylily_notifier.feed.stats import Stats
+from daylily_runtime.clock import Clock
+
+
+@dataclass(frozen=True)
+class Process:
+    """One running notifier."""
+
+    state: AsyncStateClient
+    clock: Clock
+    draw: Callable[[], float]
+    """Chance, from [0, 1)."""
+    owner_id: str
+    active: asyncio.Event
+    """Set while this process is the notifier that delivers."""
+    stopping: asyncio.Event
+    """Set when nothing new is to be begun."""
+    pauses: Pauses
+    stats: Stats

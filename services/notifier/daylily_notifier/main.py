@@ -1,0 +1,80 @@
+"""The command `daylily-notifier`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from daylily_notifier.build import build
+from daylily_notifier.config.errors import ConfigError
+from daylily_notifier.config.load import NotifierConfig, load_file
+from daylily_notifier.settings import NotifierSettings
+from daylily_runtime.logging import configure_logging
+from daylily_runtime.run import run
+
+EXIT_WRONG_CONFIG = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command, and give its exit code: 2 for wrong settings or a wrong file."""
+    given = _parser().parse_args(arguments)
+    code: int = given.command(given)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="daylily-notifier", description="Delivers the events of Daylily to people."
+    )
+    commands = parser.add_subparsers(required=True)
+    serve = commands.add_parser("serve", help="run the service; settings come from DAYLILY_…")
+    serve.add_argument(
+        "--insecure", action="store_true", help="listen beyond this machine without TLS"
+    )
+    serve.set_defaults(command=_serve)
+    check = commands.add_parser("check", help="validate the file with channels and routes")
+    check.add_argument(
+        "file", nargs="?", type=Path, help="instead of the one that DAYLILY_NOTIFIER_CONFIG names"
+    )
+    check.set_defaults(command=_check)
+    return parser
+
+
+def _serve(given: argparse.Namespace) -> int:
+    overrides = {"insecure": True} if given.insecure else {}
+    settings = NotifierSettings.load_or_exit(**overrides)
+    configure_logging(settings.log_level, settings.log_format)
+    try:
+        config = settings.load_config(os.environ)
+    except ConfigError as error:
+        return _refused(error)
+    return run(build(settings, config))
+
+
+def _check(given: argparse.Namespace) -> int:
+    try:
+        if given.file is not None:
+            config = load_file(given.file, os.environ)
+        else:
+            config = NotifierSettings.load_or_exit().load_config(os.environ)
+    except ConfigError as error:
+        return _refused(error)
+    sys.stdout.write(_summary(config))
+    return 0
+
+
+def _refused(error: ConfigError) -> int:
+    sys.stderr.write(f"{error}\n")
+    return EXIT_WRONG_CONFIG
+
+
+def _summary(config: NotifierConfig) -> str:
+    lines = [
+        f"{name}: {settings.kind}, {_count(sum(name in r.channels for r in config.routes), 'route')}"
+        for name, settings in config.channels.items()
+    ]
+    return "\n".join([*lines, f"{_count(len(config.channels), 'channel')}: all is well", ""])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
