@@ -75,7 +75,9 @@ def workset(
         max_attempts=hot.max_attempts,
         available_at=timestamp(hot.available_at),
         error_details=hot.failure.summary if hot.failure else "",
-        error_category=enums.ERROR_CATEGORY[hot.failure.category] if hot.failure else None,
+        error_category=enums.ERROR_CATEGORY[hot.failure.category]
+        if hot.failure
+        else workset_pb2.ERROR_CATEGORY_UNSPECIFIED,
         version=hot.version,
         created_at=timestamp(hot.created_at),
         updated_at=timestamp(hot.updated_at),
@@ -145,22 +147,28 @@ def event(happened: Event, cursor: str = "") -> event_pb2.Event:
         workset_id=happened.workset_id,
         version=happened.version,
         type=enums.EVENT_TYPE[happened.type],
-        from_state=enums.WORKSET_STATE[happened.from_state] if happened.from_state else None,
-        to_state=enums.WORKSET_STATE[happened.to_state] if happened.to_state else None,
+        from_state=enums.WORKSET_STATE[happened.from_state]
+        if happened.from_state
+        else workset_pb2.WORKSET_STATE_UNSPECIFIED,
+        to_state=enums.WORKSET_STATE[happened.to_state]
+        if happened.to_state
+        else workset_pb2.WORKSET_STATE_UNSPECIFIED,
         occurred_at=timestamp(happened.occurred_at),
         actor=happened.actor,
         owner_id=happened.owner_id,
         lock_token=happened.lock_token,
         attempt=happened.attempt,
         reason=happened.reason,
-        priority=enums.PRIORITY[happened.priority] if happened.priority else None,
+        priority=enums.PRIORITY[happened.priority]
+        if happened.priority
+        else workset_pb2.PRIORITY_UNSPECIFIED,
         customer_id=happened.customer_id,
         labels=dict(happened.labels),
         cluster_name=happened.cluster_name,
         error_details=happened.error_details,
         error_category=enums.ERROR_CATEGORY[happened.error_category]
         if happened.error_category
-        else None,
+        else workset_pb2.ERROR_CATEGORY_UNSPECIFIED,
         details=ParseDict(dict(happened.details), Struct()),
         request_id=happened.request_id,
         cursor=cursor,
