@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ClientError,
     ParamValidationError,
 )
+from botocore.parsers import ResponseParserError
 from pydantic import field_validator
 
 from daylily_notifier.channels.base import ChannelSettings, Delivered, RefusedError
@@ -65,6 +66,10 @@ class SnsSettings(ChannelSettings):
         return SnsChannel(name, self)
 
 
+class _StrangeAnswerError(Exception):
+    """Something answered with success, and it was not SNS."""
+
+
 class SnsChannel:
     """Publishes to one topic. The client resends nothing by itself: the notifier does."""
 
@@ -93,7 +98,7 @@ class SnsChannel:
             raise _refused(str(error), permanent=True) from error
         except ClientError as error:
             raise RefusedError(refusal_of(error)) from error
-        except BotoCoreError as error:
+        except (BotoCoreError, ResponseParserError, _StrangeAnswerError) as error:
             raise _refused(str(error)) from error
         return Delivered(
             ref=message_id,
@@ -108,7 +113,12 @@ class SnsChannel:
             self._client = None
 
     def _publish(self, message: Message) -> str:
-        return self._connected().publish(**publication(message, self._topic_arn))["MessageId"]
+        client = self._connected()
+        try:
+            return client.publish(**publication(message, self._topic_arn))["MessageId"]
+        except KeyError as error:
+            # A proxy's page, say. botocore's parser also fails in this way.
+            raise _StrangeAnswerError(f"the answer is not one of SNS: no {error}") from error
 
     def _connected(self) -> "SNSClient":
         """The client, made in a worker's thread: it reads files, and slowly."""
