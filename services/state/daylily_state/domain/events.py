@@ -7,10 +7,10 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
+from daylily_state.domain import limits
 from daylily_state.domain.model import ErrorCategory, Priority, SubjectKind, WorksetState
 
 ACTOR_STATE: Final = "state"  # who acts when state acts by itself
-SUMMARY_BYTES: Final = 256  # of error_details, in events and on the hot row
 
 # The words of an event together: with numbers, times and attribute names a stored event stays under
 # 1,000 bytes, so that it costs one write unit (two in a transaction) and so does its index entry.
@@ -115,15 +115,6 @@ def cut(text: str, limit: int) -> str:
     return text.encode()[: max(limit, 0)].decode(errors="ignore")
 
 
-def details_room(subject_id: str) -> int:
-    """How many bytes of details an event on this subject carries at least, whatever else it says."""
-    return EVENT_TEXT_BYTES - size(subject_id) - _NAMES_BYTES
-
-
-# The longest actor, owner, customer, cluster and request id, as limits.py allows them.
-_NAMES_BYTES: Final = 64 + 128 + 64 + 64 + 64
-
-
 def fit(event: Event) -> Event:
     """The event with what is for people cut so that its words fit EVENT_TEXT_BYTES.
 
@@ -140,9 +131,9 @@ def fit(event: Event) -> Event:
     )
     room = EVENT_TEXT_BYTES - sum(map(size, fixed))
     room -= size(to_json(event.details)) if event.details else 0
-    error_details = cut(event.error_details, min(SUMMARY_BYTES, room))
+    error_details = cut(event.error_details, min(limits.SUMMARY_BYTES, room))
     room -= size(error_details)
-    reason = cut(event.reason, room)
+    reason = cut(event.reason, min(limits.REASON_BYTES, room))
     room -= size(reason)
     labels: dict[str, str] = {}
     for key in sorted(event.labels):

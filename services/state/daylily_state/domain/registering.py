@@ -1,0 +1,134 @@
+"""Registering a workset, and changing what it says of itself."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from daylily_state.domain import transitions
+from daylily_state.domain.commands import Register, Update
+from daylily_state.domain.commit import Commit
+from daylily_state.domain.errors import (
+    DependencyNotFoundError,
+    WorksetExistsError,
+    WorksetNotFoundError,
+)
+from daylily_state.domain.events import EventType
+from daylily_state.domain.model import (
+    Details,
+    SubjectKind,
+    Workset,
+    WorksetState,
+    lane_of,
+)
+from daylily_state.domain.moment import Moment, Note, asked, check_version, commit_workset
+
+# What UpdateWorkset may name, and what of it a COMPLETE workset still takes.
+FIELDS = frozenset({"priority", "metadata", "requirements", "deadline", "labels"})
+FIELDS_WHEN_COMPLETE = frozenset({"metadata", "labels"})
+
+
+def register(
+    existing: Workset | None,
+    dependencies: Mapping[str, Workset],
+    command: Register,
+    moment: Moment,
+) -> Commit:
+    """Registers a workset. `dependencies` are those of `depends_on` that exist.
+
+    Raises:
+        WorksetExistsError: the id is taken.
+        DependencyNotFoundError: a dependency is not registered.
+    """
+    if existing is not None:
+        raise WorksetExistsError(workset_id=command.workset_id)
+    for dependency in command.depends_on:
+        if dependency not in dependencies:
+            raise DependencyNotFoundError(dependency=dependency)
+    workset = Workset(
+        workset_id=command.workset_id,
+        lane=lane_of(SubjectKind.WORKSET, command.workset_id),
+        state=WorksetState.READY,
+        priority=command.priority,
+        customer_id=command.customer_id,
+        pipeline=command.pipeline,
+        cluster_name="",
+        lock=None,
+        last_token=0,
+        attempt=0,
+        max_attempts=command.max_attempts,
+        failures=0,
+        infra_failures=0,
+        available_at=None,
+        deadline=command.deadline,
+        dependencies_met=all_complete(dependencies[key] for key in command.depends_on),
+        progress=None,
+        failure=None,
+        requirements=command.requirements,
+        reservation=None,
+        created_at=moment.now,
+        updated_at=moment.now,
+        version=0,
+        last_seq=0,
+        recent_requests=(),
+    )
+    details = Details(
+        bucket=command.bucket,
+        prefix=command.prefix,
+        labels=command.labels,
+        depends_on=command.depends_on,
+        preferences=command.preferences,
+        rerun_of=command.rerun_of,
+    )
+    return commit_workset(
+        None,
+        workset,
+        details.labels,
+        Note(type=EventType.REGISTERED, asked=asked(command)),
+        moment,
+        details=details,
+        metadata=command.metadata if command.metadata != "{}" else None,
+    )
+
+
+def update(workset: Workset | None, details: Details, command: Update, moment: Moment) -> Commit:
+    """Sets the named fields whole.
+
+    Raises:
+        WorksetNotFoundError: no workset has the id.
+        VersionMismatchError: it is not the version that the caller read.
+        IllegalTransitionError: a COMPLETE workset takes labels and metadata only.
+    """
+    if workset is None:
+        raise WorksetNotFoundError(workset_id=command.workset_id)
+    check_version(command.expected_version, workset.version)
+    named = command.fields
+    if workset.state is WorksetState.COMPLETE and named - FIELDS_WHEN_COMPLETE:
+        raise transitions.illegal(workset, workset.state)
+    after = replace(
+        workset,
+        priority=command.priority if "priority" in named else workset.priority,
+        deadline=command.deadline if "deadline" in named else workset.deadline,
+        requirements=command.requirements if "requirements" in named else workset.requirements,
+    )
+    new_details = replace(
+        details,
+        labels=command.labels if "labels" in named else details.labels,
+        preferences=command.preferences if "requirements" in named else details.preferences,
+    )
+    return commit_workset(
+        workset,
+        after,
+        new_details.labels,
+        Note(
+            type=EventType.UPDATED,
+            asked=asked(command),
+            details={"fields": sorted(named)},
+        ),
+        moment,
+        details=new_details if new_details != details else None,
+        metadata=command.metadata if "metadata" in named else None,
+    )
+
+
+def all_complete(worksets: Iterable[Workset]) -> bool:
+    """Whether every one of these worksets is COMPLETE."""
+    return all(workset.state is WorksetState.COMPLETE for workset in worksets)
