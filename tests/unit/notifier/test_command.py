@@ -3,6 +3,7 @@ import pytest
 from daylily_notifier.main import main
 from daylily_notifier.settings import NotifierSettings
 from daylily_runtime.settings import SettingsError
+from tests.support.tools import ROOT
 
 ARN = "arn:aws:sns:us-west-2:123456789012:daylily"
 GOOD = f"""
@@ -65,3 +66,9 @@ def test_a_topic_alone_is_a_configuration(monkeypatch):
 
 def test_without_either_there_are_no_channels():
     assert NotifierSettings.load().load_config({}).channels == {}
+
+
+def test_the_example_is_a_good_file(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    assert main(["check", "services/notifier/notifier.example.yaml"]) == 0
+    assert "2 channels: all is well" in capsys.readouterr().out

@@ -60,6 +60,11 @@ def test_a_passing_refusal_is_given_up_after_a_time_and_not_a_number_of_attempts
     assert isinstance(decide(attempts=10_000, age=age), kind)
 
 
+def test_an_old_dead_letter_that_is_sent_again_gets_more_than_one_attempt():
+    ages = [decide(attempts=n, age=timedelta(days=30)) for n in range(1, 6)]
+    assert [type(decision) for decision in ages] == [TryAgain] * 4 + [GiveUp]
+
+
 def test_the_dead_letter_says_why_and_after_how_many_attempts():
     decision = decide(attempts=7, age=timedelta(days=1))
     assert decision == GiveUp("given up after 7 attempts: connection refused")

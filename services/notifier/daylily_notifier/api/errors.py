@@ -33,6 +33,19 @@ class InvalidFieldError(ServiceError):
         )
 
 
+class UnfinishedDeliveryError(ServiceError):
+    """The delivery is on its way: sending it again makes no sense yet."""
+
+    code = grpc.StatusCode.ABORTED
+    reason = "CLAIM_LOST"
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(
+            "The delivery is not finished: it is tried again by itself.",
+            metadata={"delivery_id": delivery_id},
+        )
+
+
 def _of_state(error: DaylilyError) -> ServiceError:
     """What state refused is refused here alike; what kept state from answering is said as that."""
     if isinstance(error, Unavailable) and not isinstance(error, OutcomeUnknown):

@@ -7,9 +7,13 @@ from uuid import uuid4
 from daylily.notifier.v1 import notifier_pb2, notifier_pb2_grpc
 from daylily.workset.v1 import delivery_pb2, event_pb2
 
-from daylily_client.errors import InvalidArgument
+from daylily_client.errors import ClaimLost, InvalidArgument
 from daylily_client.values import duration, timestamp
-from daylily_notifier.api.errors import InvalidFieldError, UnknownChannelError
+from daylily_notifier.api.errors import (
+    InvalidFieldError,
+    UnfinishedDeliveryError,
+    UnknownChannelError,
+)
 from daylily_notifier.api.status import backlog, channel_status
 from daylily_notifier.channels.base import Channel, RefusedError
 from daylily_notifier.domain.event import Event
@@ -21,6 +25,9 @@ SERVICE = "daylily.notifier.v1.NotifierService"
 
 _STATE_SECONDS = 8.0
 """Less than a person waits: then they are told that state does not answer."""
+
+_OUTSIDE = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="outside")
+"""What a message is about that does not say."""
 
 Context = object
 
@@ -52,7 +59,7 @@ class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):
             raise InvalidFieldError("message", "say what happened")
         try:
             answer = await self._state.publish_event(
-                subject=request.subject,
+                subject=request.subject if request.HasField("subject") else _OUTSIDE,
                 type=event_pb2.EVENT_TYPE_EXTERNAL,
                 reason=request.message,
                 priority=request.priority,
@@ -143,11 +150,12 @@ class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):
         del context
         if not request.delivery_id:
             raise InvalidFieldError("delivery_id", "name a delivery")
-        answer = await self._state.update_delivery(
-            delivery_id=request.delivery_id,
-            state=delivery_pb2.DELIVERY_STATE_PENDING,
-            next_attempt_at=timestamp(self._clock.now()),
-        )
+        try:
+            answer = await self._state.update_delivery(
+                delivery_id=request.delivery_id, state=delivery_pb2.DELIVERY_STATE_PENDING
+            )
+        except ClaimLost as error:
+            raise UnfinishedDeliveryError(request.delivery_id) from error
         # A delivery of a channel that was taken out of the configuration waits until it is back.
         if (opened := self._channels.get(answer.delivery.channel)) is not None:
             opened.worker.wake()

@@ -52,9 +52,9 @@ class Channel(Protocol):
 class RetrySettings(Section):
     """How the channel is tried again."""
 
-    first: Duration = Field(default=RetryPolicy.first)
-    longest: Duration = Field(default=RetryPolicy.longest)
-    give_up_after: Duration = Field(default=RetryPolicy.give_up_after)
+    first: Duration = RetryPolicy.first
+    longest: Duration = RetryPolicy.longest
+    give_up_after: Duration = RetryPolicy.give_up_after
 
     @model_validator(mode="after")
     def _in_order(self) -> "RetrySettings":
@@ -71,7 +71,7 @@ class ChannelSettings(Section):
     """What every kind of channel can be told. A kind adds its own."""
 
     kind: str
-    timeout: Duration = Field(default=timedelta(seconds=10))
+    timeout: Duration = timedelta(seconds=5)
     """For one message, from sending to the answer."""
     concurrency: int = Field(default=8, ge=1, le=100)
     """Messages under way at once."""

@@ -1,6 +1,7 @@
 """Amazon SNS: a topic, whose subscriptions filter by the message's attributes."""
 
 import re
+import threading
 import time
 import unicodedata
 from datetime import timedelta
@@ -79,6 +80,7 @@ class SnsChannel:
         self._endpoint_url = settings.endpoint_url
         self._concurrency = settings.concurrency
         self._client: SNSClient | None = None
+        self._connecting = threading.Lock()
         # Threads of its own: a topic that hangs holds up no other channel. One place more than
         # the workers of the feed use is left for TestChannel.
         self._offload = Offload(
@@ -122,20 +124,24 @@ class SnsChannel:
 
     def _connected(self) -> "SNSClient":
         """The client, made in a worker's thread: it reads files, and slowly."""
-        if self._client is None:
-            seconds = self._timeout.total_seconds()
-            self._client = boto3.session.Session().client(
-                "sns",
-                region_name=self._topic_arn.split(":")[3],
-                endpoint_url=self._endpoint_url,
-                config=Config(
-                    connect_timeout=seconds,
-                    read_timeout=seconds,
-                    max_pool_connections=self._concurrency + 1,
-                    retries={"total_max_attempts": 1, "mode": "standard"},
-                ),
-            )
-        return self._client
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> "SNSClient":
+        seconds = self._timeout.total_seconds()
+        return boto3.session.Session().client(
+            "sns",
+            region_name=self._topic_arn.split(":")[3],
+            endpoint_url=self._endpoint_url,
+            config=Config(
+                connect_timeout=seconds,
+                read_timeout=seconds,
+                max_pool_connections=self._concurrency + 1,
+                retries={"total_max_attempts": 1, "mode": "standard"},
+            ),
+        )
 
 
 def publication(message: Message, topic_arn: str) -> "PublishInputTypeDef":

@@ -21,7 +21,7 @@ from daylily_notifier.domain.words import ERROR_CATEGORIES, PRIORITIES, STATES
 
 S = TypeVar("S", bound=Section)
 
-CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+CHANNEL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 WORTH_KNOWING = frozenset(
     {
@@ -191,7 +191,7 @@ class _Reader:
     def channel(self, name: str, data: dict[str, Any]) -> ChannelSettings | None:
         path: KeyPath = ("channels", name)
         if not CHANNEL_NAME.fullmatch(name):
-            self.fault(path, "a channel's name is of a-z, 0-9 and -, 63 characters at most")
+            self.fault(path, "a channel's name is of a-z, 0-9 and -, 40 characters at most")
         kind = KINDS.get(str(data.get("kind", "")))
         if kind is None:
             self.fault((*path, "kind"), f"expected one of: {', '.join(sorted(KINDS))}")

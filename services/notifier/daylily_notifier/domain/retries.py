@@ -15,6 +15,8 @@ class RetryPolicy:
     longest: timedelta = timedelta(minutes=5)
     give_up_after: timedelta = timedelta(days=3)
     """Age of a delivery at which a further refusal makes it a dead letter."""
+    attempts: int = 5
+    """So many it gets in any case, as one that a person sends again is old already."""
 
     def pause(self, failures: int, draw: float) -> timedelta:
         """The pause after so many failures in a row.
@@ -64,10 +66,13 @@ def after_refusal(
     now: datetime,
     draw: float,
 ) -> TryAgain | GiveUp:
-    """Decide what becomes of a delivery that was refused for the `attempts`-th time."""
+    """Decide what becomes of a delivery that was refused for the `attempts`-th time.
+
+    Attempts count from its recording, or from when it was last set due again by a person.
+    """
     if refusal.permanent:
         return GiveUp(refusal.answer)
-    if now - created_at >= policy.give_up_after:
+    if now - created_at >= policy.give_up_after and attempts >= policy.attempts:
         return GiveUp(f"given up after {attempts} attempts: {refusal.answer}")
     pause = max(policy.pause(attempts, draw), refusal.retry_after or timedelta(0))
     return TryAgain(now + pause)

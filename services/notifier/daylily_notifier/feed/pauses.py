@@ -42,8 +42,8 @@ class Pauses:
         try:
             data = (await state.get_snapshot(name=_snapshot(channel))).data
         except SnapshotNotFound:
-            data = b""
-        pause = _pause(json.loads(data)) if data else None
+            data = b"{}"
+        pause = _pause(json.loads(data))
         self._known[channel] = (asked_at, pause)
         return pause
 
@@ -63,7 +63,7 @@ class Pauses:
         Raises:
             DaylilyError: state did not take it.
         """
-        await self._write(state, channel, None, b"")
+        await self._write(state, channel, None, b"{}")
 
     async def _write(
         self, state: AsyncStateClient, channel: str, pause: Pause | None, data: bytes
@@ -76,5 +76,7 @@ def _snapshot(channel: str) -> str:
     return f"notifier.channel.{channel}"
 
 
-def _pause(record: Mapping[str, str]) -> Pause:
+def _pause(record: Mapping[str, str]) -> Pause | None:
+    if not record:
+        return None
     return Pause(record["reason"], datetime.fromisoformat(record["since"]))
