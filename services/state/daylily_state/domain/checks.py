@@ -114,7 +114,7 @@ class Checks:
         for number, entry in enumerate(value):
             self.word(f"{field}[{number}]", entry, bytes_each)
 
-    def _pattern(  # noqa: PLR0917 — the parts of one check
+    def _pattern(
         self,
         field: str,
         value: str,

@@ -64,13 +64,17 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acquire:
-    """Take the lock of a READY workset; with `force`, of a held one."""
+    """Take the lock of a READY workset; with `force`, of a held one.
+
+    `picked`: a scheduler chose the workset on somebody's behalf, so it is no content of the request.
+    """
 
     workset_id: str
     owner_id: str
     lease: timedelta = limits.LEASE_DEFAULT
     cluster_name: str = ""
     force: bool = False
+    picked: bool = False
     reason: str = ""
     request_id: str = ""
     actor: str = ""

@@ -116,6 +116,12 @@ class DependencyNotFoundError(DomainError):
     reason = "DEPENDENCY_NOT_FOUND"
 
 
+class GrantNotFoundError(DomainError):
+    """No lock was granted under the request id {request_id} in the last 24 h."""
+
+    reason = "GRANT_NOT_FOUND"
+
+
 class WorksetExistsError(DomainError):
     """A workset with the id {workset_id} exists already."""
 

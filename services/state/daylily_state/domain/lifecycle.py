@@ -7,8 +7,13 @@ from datetime import datetime
 from daylily_state.domain import limits, retries, transitions
 from daylily_state.domain.commands import SetState
 from daylily_state.domain.commit import Commit
-from daylily_state.domain.errors import LockRequiredError, WorksetNotFoundError
-from daylily_state.domain.events import ACTOR_STATE, cut, to_json
+from daylily_state.domain.errors import (
+    InvalidFieldError,
+    LockRequiredError,
+    Violation,
+    WorksetNotFoundError,
+)
+from daylily_state.domain.events import ACTOR_STATE, cut, size, to_json
 from daylily_state.domain.locking import check_token, expired, held, leave
 from daylily_state.domain.model import (
     Details,
@@ -252,9 +257,11 @@ def _with_cluster(workset: Workset, command: SetState) -> Workset:
 def _merged(results: Results, command: SetState) -> Results | None:
     """The results with what the command says; None when that is nothing new."""
     metrics = json.loads(results.metrics) | json.loads(command.metrics)
-    merged = Results(
-        metrics=to_json(metrics), error_details=command.error_details or results.error_details
-    )
+    text = to_json(metrics)
+    if size(text) > limits.METRICS_BYTES:
+        wrong = f"with those kept before, larger than {limits.METRICS_BYTES} bytes as JSON"
+        raise InvalidFieldError([Violation("metrics", wrong)])
+    merged = Results(text, command.error_details or results.error_details)
     return merged if merged != results else None
 
 

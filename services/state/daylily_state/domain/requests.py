@@ -28,10 +28,11 @@ def mark(request_id: str) -> bytes:
 
 def digest(command: object) -> bytes:
     """8 bytes of the hash of a command's content: its class and all fields but who and which request."""
+    not_content = _NOT_CONTENT | ({"workset_id"} if getattr(command, "picked", False) else set())
     content = {
         field.name: _plain(getattr(command, field.name))
         for field in fields(command)  # type: ignore[arg-type]  # every command is a dataclass
-        if field.name not in _NOT_CONTENT
+        if field.name not in not_content
     }
     text = to_json([type(command).__name__, content])
     return sha256(text.encode()).digest()[:8]

@@ -1,7 +1,7 @@
 """The one table of the state machine.
 
 Every decision asks `check` before it moves a workset; docs/state-machine.md is rendered from here
-(`python -m daylily_state.domain.state_machine_doc`) and tested against it.
+(`python -m daylily_state.state_machine_doc`) and tested against it.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Cause(StrEnum):
     REGISTER = "RegisterWorkset"
     ACQUIRE = "AcquireLock"
     FORCE = "AcquireLock with force"
-    START = "UpdateState"
+    START = "UpdateState (start)"
     REPORT = "UpdateState (figures, cluster)"
     COMPLETE = "UpdateState (done)"
     FAIL = "UpdateState (failure), nothing left to try"

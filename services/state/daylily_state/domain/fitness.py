@@ -1,0 +1,87 @@
+"""Whether this replica may time locks out.
+
+A replica that was cut off, stopped or restarted cannot tell a dead holder from its own absence: the
+holder may have renewed at a store that the replica did not see, or may have been unable to renew for
+the very outage. So a lock is timed out only by a replica that has been fit for that lock's whole
+lease: in all this time the holder could have renewed, and did not.
+
+Fit means: a store write went through within 2 s, the event loop was not late by over 1 s, and the
+clock is within 2 s of the store's. Times in here are of a monotonic clock, in seconds.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+WRITE_WITHIN: Final = 2.0
+LATE_MOST: Final = 1.0
+CLOCK_OFF_MOST: Final = 2.0
+MARGIN: Final = 1.0  # on top of the lease
+PERIOD: Final = 1.0  # between two beats
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """One write to the store: when it began and ended, how late the loop began it, clocks apart.
+
+    `clock_off` is in seconds, None where the store has no clock of its own.
+    """
+
+    began: float
+    ended: float
+    late: float
+    clock_off: float | None
+
+    @property
+    def good(self) -> bool:
+        """Whether a replica with such a beat is fit."""
+        return (
+            self.ended - self.began <= WRITE_WITHIN
+            and self.late <= LATE_MOST
+            and (self.clock_off is None or abs(self.clock_off) <= CLOCK_OFF_MOST)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fitness:
+    """Since when the replica has been fit without a break (None: it is not)."""
+
+    since: float | None = None
+    last_beat: float | None = None
+
+    def after(self, beat: Beat) -> "Fitness":
+        """Takes a beat that went through; a gap before it breaks the row."""
+        if not beat.good:
+            return Fitness()
+        unbroken = (
+            self.since is not None
+            and self.last_beat is not None
+            and beat.ended - self.last_beat <= WRITE_WITHIN + LATE_MOST
+        )
+        if not unbroken:
+            return Fitness(since=beat.ended, last_beat=beat.ended)
+        return replace(self, last_beat=beat.ended)
+
+    def fit_for(self, lease: timedelta, now: float) -> bool:
+        """Whether the replica has been fit for this lease and a margin, up to now."""
+        if self.since is None or self.last_beat is None:
+            return False
+        if now - self.last_beat > WRITE_WITHIN:
+            return False
+        return now - self.since >= lease.total_seconds() + MARGIN
+
+
+def clock_off(before: datetime, after: datetime, store: datetime | None) -> float | None:
+    """Seconds by which the replica's clock is certainly off; 0 while the readings agree.
+
+    The store's time was taken between `before` and `after` and is cut to whole seconds (the Date
+    header of HTTP), so it stands for an interval.
+    """
+    if store is None:
+        return None
+    earliest, latest = store, store + timedelta(seconds=1)
+    if before > latest:
+        return (before - latest).total_seconds()
+    if after < earliest:
+        return (after - earliest).total_seconds()
+    return 0.0
