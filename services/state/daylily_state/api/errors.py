@@ -21,6 +21,7 @@ CODES: Final[dict[type[errors.DomainError], grpc.StatusCode]] = {
     errors.DeliveryNotFoundError: _Code.NOT_FOUND,
     errors.EpisodeNotFoundError: _Code.NOT_FOUND,
     errors.DependencyNotFoundError: _Code.NOT_FOUND,
+    errors.GrantNotFoundError: _Code.NOT_FOUND,
     errors.WorksetExistsError: _Code.ALREADY_EXISTS,
     errors.IllegalTransitionError: _Code.FAILED_PRECONDITION,
     errors.LockHeldError: _Code.FAILED_PRECONDITION,

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from daylily_runtime import Clock, time_remaining
 
+from daylily_runtime import Clock, time_remaining
 from daylily_state.domain.commit import Commit, Committed
 from daylily_state.domain.errors import ContentionError, StoreUnavailableError
 from daylily_state.domain.events import Event

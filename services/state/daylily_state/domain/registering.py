@@ -40,9 +40,7 @@ def register(
     """
     if existing is not None:
         raise WorksetExistsError(workset_id=command.workset_id)
-    for dependency in command.depends_on:
-        if dependency not in dependencies:
-            raise DependencyNotFoundError(dependency=dependency)
+    check_dependencies(command.depends_on, dependencies)
     workset = Workset(
         workset_id=command.workset_id,
         lane=lane_of(SubjectKind.WORKSET, command.workset_id),
@@ -87,6 +85,17 @@ def register(
         details=details,
         metadata=command.metadata if command.metadata != "{}" else None,
     )
+
+
+def check_dependencies(depends_on: Iterable[str], found: Mapping[str, Workset]) -> None:
+    """Refuses dependencies that do not exist. Those that do are there for ever.
+
+    Raises:
+        DependencyNotFoundError: naming the first that is not registered.
+    """
+    for dependency in depends_on:
+        if dependency not in found:
+            raise DependencyNotFoundError(dependency=dependency)
 
 
 def update(workset: Workset | None, details: Details, command: Update, moment: Moment) -> Commit:

@@ -1,0 +1,402 @@
+"""Commands and queries of worksets and their locks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from daylily_runtime import Clock
+from daylily_state.app.deciding import Decide, Decided, Decider
+from daylily_state.app.requests import event_at, served_before, served_by_row
+from daylily_state.domain import cursor, lifecycle, locking, registering, requests, validation
+from daylily_state.domain.answers import answer_again
+from daylily_state.domain.commands import (
+    Acquire,
+    Register,
+    Release,
+    Renew,
+    ReportProgress,
+    SetState,
+    Update,
+)
+from daylily_state.domain.commit import Commit, RequestRow
+from daylily_state.domain.errors import (
+    GrantNotFoundError,
+    StoreUnavailableError,
+    WorksetNotFoundError,
+)
+from daylily_state.domain.events import Event
+from daylily_state.domain.filters import WorksetFilter
+from daylily_state.domain.locking import Surroundings
+from daylily_state.domain.model import (
+    Details,
+    Lock,
+    Priority,
+    Results,
+    SubjectKind,
+    Workset,
+    lane_of,
+)
+from daylily_state.domain.moment import Moment
+from daylily_state.domain.retries import RetryPolicy
+from daylily_state.ports import Page, ProgressPatch, ReadSet, Rows, Store, Touch
+
+# Rows of one FULL batch: hot row, details, metadata and results of each stay within a ReadSet.
+_FULL_AT_ONCE: Final = 30
+_NO_RESULTS: Final = Results()
+_NO_DETAILS: Final = Details(bucket="", prefix="")
+
+# The index of a workset's events may lag behind the workset: how often and how long to look again.
+_LAG_LOOKS: Final = 20
+_LAG_PAUSE: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A workset with as many of its parts as were asked for (None: not asked for)."""
+
+    workset: Workset
+    details: Details | None = None
+    metadata: str | None = None
+    results: Results | None = None
+
+
+class Worksets:
+    """What can be asked of worksets.
+
+    Args:
+        store: where they are.
+        decider: makes decisions happen.
+        clock: what time it is.
+        policy: when failed worksets are tried again.
+    """
+
+    def __init__(self, store: Store, decider: Decider, clock: Clock, policy: RetryPolicy) -> None:
+        self._store = store
+        self._decider = decider
+        self._clock = clock
+        self._policy = policy
+
+    # --- queries ---
+
+    async def get(self, workset_id: str, *, full: bool) -> View:
+        """One workset. Raises WorksetNotFoundError."""
+        found, missing = await self.batch((workset_id,), full=full)
+        if missing:
+            raise WorksetNotFoundError(workset_id=workset_id)
+        return found[0]
+
+    async def batch(
+        self, workset_ids: Sequence[str], *, full: bool
+    ) -> tuple[Sequence[View], Sequence[str]]:
+        """Those of the worksets that exist, in order, and the ids of the others."""
+        ids = tuple(dict.fromkeys(workset_ids))
+        found: list[View] = []
+        step = _FULL_AT_ONCE if full else len(ids) or 1
+        for start in range(0, len(ids), step):
+            some = ids[start : start + step]
+            parts = some if full else ()
+            rows = await self._store.read(
+                ReadSet(worksets=some, details=parts, metadata=parts, results=parts)
+            )
+            found += [_view(rows, key, full=full) for key in some if key in rows.worksets]
+        there = {view.workset.workset_id for view in found}
+        return found, [key for key in ids if key not in there]
+
+    async def log_tail(self, workset_id: str) -> str:
+        """The end of the latest run's log."""
+        return await self._store.get_log_tail(workset_id)
+
+    async def list(
+        self, wanted: WorksetFilter, token: str, limit: int, *, full: bool
+    ) -> tuple[Sequence[View], str]:
+        """A page of matching worksets, oldest first, and the token of the next one."""
+        call = f"ListWorksets {wanted!r}"
+        page = await self._store.list_worksets(wanted, cursor.decode_page(call, token), limit)
+        return await self._views(page, full=full), cursor.encode_page(call, page.next)
+
+    async def list_ready(
+        self, priorities: frozenset[Priority], token: str, limit: int, *, full: bool
+    ) -> tuple[Sequence[View], str]:
+        """A page of the queue, and the token of the next one."""
+        call = f"ListReadyWorksets {sorted(priorities)!r}"
+        after = cursor.decode_page(call, token)
+        page = await self._store.queue(priorities, self._clock.now(), after, limit)
+        return await self._views(page, full=full), cursor.encode_page(call, page.next)
+
+    async def events(self, workset_id: str, token: str, limit: int) -> tuple[Sequence[Event], str]:
+        """A page of the audit trail, never short of what the workset's version promises.
+
+        Raises:
+            WorksetNotFoundError: no workset has the id.
+            StoreUnavailableError: the trail lags behind the workset for too long.
+        """
+        call = f"ListEvents {workset_id}"
+        after = int(cursor.decode_page(call, token) or "0")
+        rows = await self._store.read(ReadSet(worksets=(workset_id,)))
+        if workset_id not in rows.worksets:
+            raise WorksetNotFoundError(workset_id=workset_id)
+        last = rows.worksets[workset_id].version
+        wanted = min(limit, last - after)
+        found: Sequence[Event] = ()
+        for _ in range(_LAG_LOOKS):
+            found = (await self._store.workset_events(workset_id, after, limit))[:limit]
+            if len(found) >= wanted:
+                end = after + len(found)
+                following = str(end) if end < last else None
+                return found, cursor.encode_page(call, following)
+            await self._clock.sleep(_LAG_PAUSE)
+        raise StoreUnavailableError(retry_after=timedelta(seconds=1))
+
+    # --- commands ---
+
+    async def register(self, command: Register) -> View:
+        """Register a workset; see the contract for what is refused."""
+        validation.check(command)
+        if command.depends_on:
+            # Before the commit: once the workset is there, whoever resolves dependencies must find
+            # it. An edge to a workset that was refused leads nowhere and is harmless.
+            await self._check_dependencies(command)
+            await self._store.add_dependents(command.workset_id, command.depends_on)
+
+        def decide(rows: Rows, moment: Moment) -> Commit:
+            dependencies = {
+                key: rows.worksets[key] for key in command.depends_on if key in rows.worksets
+            }
+            existing = rows.worksets.get(command.workset_id)
+            return registering.register(existing, dependencies, command, moment)
+
+        decided = await self._decider.decide(
+            lane_of(SubjectKind.WORKSET, command.workset_id),
+            ReadSet(
+                worksets=(command.workset_id, *command.depends_on),
+                details=(command.workset_id,),
+                lanes=(lane_of(SubjectKind.WORKSET, command.workset_id),),
+            ),
+            decide,
+            repeated=lambda rows: served_before(
+                self._store, rows.worksets.get(command.workset_id), command
+            ),
+        )
+        view = _decided(decided, command.workset_id)
+        return replace(view, metadata=command.metadata)
+
+    async def update(self, command: Update) -> View:
+        """Set the named fields; see the contract for what is refused."""
+        validation.check(command)
+
+        def decide(rows: Rows, moment: Moment) -> Commit:
+            details = rows.details.get(command.workset_id, _NO_DETAILS)
+            workset = rows.worksets.get(command.workset_id)
+            return registering.update(workset, details, command, moment)
+
+        decided = await self._on_workset(command, decide)
+        return _decided(decided, command.workset_id)
+
+    async def acquire(self, command: Acquire) -> View:
+        """Take the lock; see the contract for what is refused."""
+        validation.check(command)
+        key = command.workset_id
+        lane = lane_of(SubjectKind.WORKSET, key)
+        now = self._clock.now()
+
+        async def complete(rows: Rows) -> Rows:
+            """The rest of what the decision depends on, which only the workset tells."""
+            workset = rows.worksets.get(key)
+            if workset is None:
+                return rows
+            depends_on = () if workset.dependencies_met else rows.details[key].depends_on
+            customers = (workset.customer_id,) if workset.customer_id else ()
+            if not depends_on and not customers:
+                return rows
+            more = await self._store.read(ReadSet(worksets=depends_on, customers=customers))
+            return replace(
+                rows, worksets={**rows.worksets, **more.worksets}, customers=more.customers
+            )
+
+        async def repeated(rows: Rows) -> Event | None:
+            row = rows.requests.get(command.request_id)
+            if row is None or row.expires_at < now:
+                return None
+            return await served_by_row(self._store, row, command)
+
+        def decide(rows: Rows, moment: Moment) -> Commit:
+            workset = rows.worksets.get(key)
+            around = Surroundings(
+                dependencies=rows.worksets,
+                cluster=rows.clusters.get(command.cluster_name),
+                customer=rows.customers.get(workset.customer_id) if workset else None,
+            )
+            details = rows.details.get(key, _NO_DETAILS)
+            commit = locking.acquire(workset, details, around, command, moment)
+            if not command.request_id:
+                return commit
+            row = RequestRow(
+                request_id=command.request_id,
+                subject_id=key,
+                lane=lane,
+                seq=moment.seq,
+                expires_at=moment.now + requests.REQUEST_ROW_TTL,
+            )
+            return replace(commit, request=row)
+
+        decided = await self._decider.decide(
+            lane,
+            ReadSet(
+                worksets=(key,),
+                details=(key,),
+                clusters=(command.cluster_name,) if command.cluster_name else (),
+                requests=(command.request_id,) if command.request_id else (),
+                lanes=(lane,),
+            ),
+            decide,
+            complete=complete,
+            repeated=repeated,
+        )
+        if decided.repeated is not None:
+            return await self._grant(decided.repeated)
+        return _decided(decided, key)
+
+    async def grant(self, request_id: str) -> View:
+        """The workset whose lock this request id was granted.
+
+        Raises:
+            GrantNotFoundError: none was, in the last 24 h.
+            LockLostError, WorksetCancelledError: it is gone since.
+        """
+        rows = await self._store.read(ReadSet(requests=(request_id,)))
+        row = rows.requests.get(request_id)
+        if row is None or row.expires_at < self._clock.now():
+            raise GrantNotFoundError(request_id=request_id)
+        return await self._grant(await event_at(self._store, row.lane, row.seq))
+
+    async def renew(self, command: Renew) -> Lock:
+        """Make the lock last for a lease from now on.
+
+        Raises:
+            WorksetNotFoundError, LockLostError, WorksetCancelledError: it is over.
+        """
+        validation.check(command)
+        key = command.workset_id
+        lease = command.lease or await self._lease(key, command.lock_token)
+        now = self._clock.now()
+        progress = command.progress
+        patch = (
+            ProgressPatch(progress.step, progress.percent, progress.message, now)
+            if progress
+            else None
+        )
+        return await self._touch(Touch(key, command.lock_token, lease, now + lease, patch))
+
+    async def report_progress(self, command: ReportProgress) -> None:
+        """Keep progress and the end of the log.
+
+        Raises:
+            WorksetNotFoundError, LockLostError, WorksetCancelledError: it is over.
+        """
+        validation.check(command)
+        said = command.progress
+        patch = ProgressPatch(said.step, said.percent, said.message, self._clock.now())
+        await self._touch(Touch(command.workset_id, command.lock_token, progress=patch))
+        if command.log_tail:
+            await self._store.put_log_tail(command.workset_id, command.lock_token, command.log_tail)
+
+    async def release(self, command: Release) -> View:
+        """Give the workset back; see the contract for what is refused."""
+        validation.check(command)
+
+        def decide(rows: Rows, moment: Moment) -> Commit:
+            details = rows.details.get(command.workset_id, _NO_DETAILS)
+            workset = rows.worksets.get(command.workset_id)
+            return locking.release(workset, details, command, moment)
+
+        decided = await self._on_workset(command, decide)
+        return _decided(decided, command.workset_id)
+
+    async def set_state(self, command: SetState) -> View:
+        """Move a workset; see the contract for what is refused."""
+        validation.check(command)
+
+        def decide(rows: Rows, moment: Moment) -> Commit:
+            return lifecycle.set_state(
+                rows.worksets.get(command.workset_id),
+                rows.details.get(command.workset_id, _NO_DETAILS),
+                rows.results.get(command.workset_id, _NO_RESULTS),
+                command,
+                moment,
+                policy=self._policy,
+            )
+
+        decided = await self._on_workset(command, decide)
+        return _decided(decided, command.workset_id)
+
+    # --- parts ---
+
+    async def _on_workset(self, command: Update | Release | SetState, decide: Decide) -> Decided:
+        key = command.workset_id
+        lane = lane_of(SubjectKind.WORKSET, key)
+        return await self._decider.decide(
+            lane,
+            ReadSet(worksets=(key,), details=(key,), results=(key,), lanes=(lane,)),
+            decide,
+            repeated=lambda rows: served_before(self._store, rows.worksets.get(key), command),
+        )
+
+    async def _check_dependencies(self, command: Register) -> None:
+        rows = await self._store.read(ReadSet(worksets=command.depends_on))
+        registering.check_dependencies(command.depends_on, rows.worksets)
+
+    async def _grant(self, event: Event) -> View:
+        key = event.subject_id
+        rows = await self._store.read(ReadSet(worksets=(key,), details=(key,)))
+        if key not in rows.worksets:
+            raise WorksetNotFoundError(workset_id=key)
+        return View(answer_again(rows.worksets[key], event), rows.details.get(key))
+
+    async def _lease(self, workset_id: str, lock_token: int) -> timedelta:
+        """The lease that the lock has."""
+        rows = await self._store.read(ReadSet(worksets=(workset_id,)))
+        workset = rows.worksets.get(workset_id)
+        if workset is None:
+            raise WorksetNotFoundError(workset_id=workset_id)
+        return locking.check_token(workset, lock_token).lease
+
+    async def _touch(self, touch: Touch) -> Lock:
+        after = await self._store.touch(touch)
+        if after is None:
+            rows = await self._store.read(ReadSet(worksets=(touch.workset_id,)))
+            after = rows.worksets.get(touch.workset_id)
+            refusal = locking.refused_touch(after, touch.workset_id, touch.lock_token)
+            if refusal is not None:
+                raise refusal
+        if after is None or after.lock is None:
+            raise WorksetNotFoundError(workset_id=touch.workset_id)
+        return after.lock
+
+    async def _views(self, page: Page[Workset], *, full: bool) -> Sequence[View]:
+        if not full:
+            return [View(workset) for workset in page.items]
+        ids = [workset.workset_id for workset in page.items]
+        return (await self.batch(ids, full=True))[0]
+
+
+def _view(rows: Rows, key: str, *, full: bool) -> View:
+    if not full:
+        return View(rows.worksets[key])
+    return View(
+        rows.worksets[key],
+        rows.details.get(key, _NO_DETAILS),
+        rows.metadata.get(key, "{}"),
+        rows.results.get(key, _NO_RESULTS),
+    )
+
+
+def _decided(decided: Decided, key: str) -> View:
+    """The workset after the decision, or after the first time the request was served."""
+    details = decided.rows.details.get(key)
+    if decided.repeated is not None:
+        return View(answer_again(decided.rows.worksets[key], decided.repeated), details)
+    commit = decided.commit
+    if commit is None or commit.workset is None:
+        return View(decided.rows.worksets[key], details)
+    return View(commit.workset.after, commit.details or details)
