@@ -72,12 +72,15 @@ class ActiveCalls:
     def __init__(self) -> None:
         self._tasks: dict[Call, asyncio.Task[object]] = {}
         self._changed = asyncio.Event()
+        self._infrastructure_ended = False
 
     def __len__(self) -> int:
         return len(self._tasks)
 
     def add(self, call: Call, task: asyncio.Task[object]) -> None:
         self._tasks[call] = task
+        if self._infrastructure_ended and call.is_infrastructure:
+            self._cut_off([call])
 
     def discard(self, call: Call) -> None:
         self._tasks.pop(call, None)
@@ -92,19 +95,27 @@ class ActiveCalls:
             self._changed.clear()
             await self._changed.wait()
 
-    def cut_off(self, *, streams: bool = False, infrastructure: bool = False) -> int:
-        """End the calls under way (all; only streams; only health and reflection).
+    def cut_off(self, *, streams_only: bool = False) -> int:
+        """End the calls (the streams) of the service's own, and give how many there were.
 
-        Their callers are told that the server is stopping. Returns how many there were.
+        Their callers are told that the server is stopping.
         """
-        chosen = [
-            (call, task)
-            for call, task in self._tasks.items()
-            if (not streams or call.streams)
-            and call.is_infrastructure == infrastructure
-            and not call.cut_off
-        ]
-        for call, task in chosen:
-            call.cut_off = True
-            task.cancel()
-        return len(chosen)
+        return self._cut_off(
+            [
+                call
+                for call in self._tasks
+                if not call.is_infrastructure and (call.streams or not streams_only)
+            ]
+        )
+
+    def end_infrastructure(self) -> None:
+        """End health and reflection, also those calls of theirs that are just arriving."""
+        self._infrastructure_ended = True
+        self._cut_off([call for call in self._tasks if call.is_infrastructure])
+
+    def _cut_off(self, calls: list[Call]) -> int:
+        for call in calls:
+            if not call.cut_off:
+                call.cut_off = True
+                self._tasks[call].cancel()
+        return len(calls)

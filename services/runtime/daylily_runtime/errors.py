@@ -17,9 +17,11 @@ DETAILS_KEY = "grpc-status-details-bin"
 """The trailing metadata key that carries the serialised `google.rpc.Status`."""
 
 # A client refuses trailing metadata above 8 KiB and then shows that refusal instead of our error.
-# Both limits together stay below it, with the message in twice: in the status and in details.
-_MAX_MESSAGE_BYTES = 1000
-_MAX_DETAILS_BYTES = 3000
+# Together these stay below it at the worst: the message is in twice, once with three bytes for
+# each of its own, and the details grow by a third on the way.
+_MAX_MESSAGE_BYTES = 600
+_MAX_METADATA_BYTES = 1000
+_MAX_VIOLATIONS_BYTES = 2000
 
 
 class RuntimeReason(StrEnum):
@@ -138,10 +140,7 @@ ErrorTable.EMPTY = ErrorTable({})
 def to_status(error: ServiceError) -> Status:
     """The `google.rpc.Status` of `error`, cut so that it fits into trailing metadata."""
     status = Status(code=error.code.value[0], message=_shortened(error.message))
-    info = ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
-    for key, value in error.metadata.items():
-        info.metadata[key] = _shortened(value, 256)
-    _pack(status, info)
+    _pack(status, _error_info(error))
     if error.retry_after is not None:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(round(max(0.0, error.retry_after) * 1e9))
@@ -151,14 +150,24 @@ def to_status(error: ServiceError) -> Status:
     return status
 
 
+def _error_info(error: ServiceError) -> ErrorInfo:
+    info = ErrorInfo(reason=error.reason, domain=ERROR_DOMAIN)
+    for key, value in error.metadata.items():
+        info.metadata[key] = _shortened(value, 256)
+        if info.ByteSize() > _MAX_METADATA_BYTES:
+            del info.metadata[key]
+            break
+    return info
+
+
 def _bad_request(violations: tuple[FieldViolation, ...]) -> BadRequest:
     bad = BadRequest()
     for index, violation in enumerate(violations):
         bad.field_violations.add(
             field=_shortened(violation.field, 256),
-            description=_shortened(violation.description, 512),
+            description=_shortened(violation.description, 256),
         )
-        if bad.ByteSize() > _MAX_DETAILS_BYTES:
+        if bad.ByteSize() > _MAX_VIOLATIONS_BYTES:
             del bad.field_violations[-1]
             bad.field_violations.add(
                 description=f"{len(violations) - index} more fields are wrong."

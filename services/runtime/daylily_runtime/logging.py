@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -96,13 +97,18 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 def _clean(key: str, value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float) or value == "":
         return value
-    if _SECRET_FIELD.search(key):
+    if _names_a_secret(key):
         return REDACTED
     if isinstance(value, Mapping):
         return {name: _clean(str(name), item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_clean("", item) for item in value]
     return _SECRET_IN_TEXT.sub(_without_secret, str(value))
+
+
+@lru_cache(maxsize=1024)
+def _names_a_secret(field: str) -> bool:
+    return _SECRET_FIELD.search(field) is not None
 
 
 def _without_secret(match: re.Match[str]) -> str:

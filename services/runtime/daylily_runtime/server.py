@@ -1,6 +1,7 @@
 """A grpc.aio server from start to stop."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
@@ -216,13 +217,19 @@ class Server:
         structlog.contextvars.bind_contextvars(service=self.name, task=name)
         try:
             await run()
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            # Something that it awaited was cancelled, not the task: it dies without anybody's wish.
+            self._fail(name, "was cancelled from inside", error)
+            return
         except Exception as error:  # noqa: BLE001 - the boundary: a crash must not go unseen
             self._fail(name, f"crashed: {error!r}", error)
             return
         if not self.lifecycle.is_stopping:
             self._fail(name, "came to an end", None)
 
-    def _fail(self, name: str, what: str, error: Exception | None) -> None:
+    def _fail(self, name: str, what: str, error: BaseException | None) -> None:
         _log.error("background_task_failed", what=what, exc_info=error)
         if self._failure is None:
             self._failure = BackgroundTaskError(f"{self.name}: {name} {what}")
@@ -253,10 +260,11 @@ class Server:
         # The port is still open: clients learn from health, and from the ends of their streams,
         # to go elsewhere before the connection closes under them.
         if not await _within(streams_end, self._calls.ended(streams_only=True)):
-            _log.warning("streams_cut_off", count=self._calls.cut_off(streams=True))
-        closing = asyncio.create_task(server.stop(self.settings.drain_seconds + 60))
+            _log.warning("streams_cut_off", count=self._calls.cut_off(streams_only=True))
+        # With a grace that never runs out: when to end calls is decided here, with an answer.
+        closing = asyncio.create_task(server.stop(grace=math.inf))
         try:
-            self._calls.cut_off(infrastructure=True)
+            self._calls.end_infrastructure()
             if not await _within(end, self._calls.ended()):
                 _log.warning("calls_cut_off", count=self._calls.cut_off())
             answers_end = max(end, loop.time() + _ANSWERS_LEAVE_SECONDS)

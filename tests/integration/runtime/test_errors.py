@@ -89,8 +89,10 @@ async def test_bad_fields_are_named_each():
 
 async def test_an_error_too_large_for_trailers_is_cut_and_still_arrives():
     async with echoing() as client:
-        refusal = await refused(client.get(b"long"))
-    assert refusal.code == grpc.StatusCode.INVALID_ARGUMENT
+        # Many times, as what is a little too large is only sometimes refused.
+        refusals = [await refused(client.get(b"long")) for _ in range(50)]
+    assert {refusal.code for refusal in refusals} == {grpc.StatusCode.INVALID_ARGUMENT}
+    refusal = refusals[0]
     assert refusal.message.endswith("…")
     assert refusal.bad.field_violations[0].field == "f0"
     assert "more fields are wrong" in refusal.bad.field_violations[-1].description

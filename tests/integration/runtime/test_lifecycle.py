@@ -211,11 +211,15 @@ async def test_a_resource_that_hangs_or_fails_does_not_keep_the_others_open():
     }
 
 
-@pytest.mark.parametrize("way", ["crashes", "ends"])
+@pytest.mark.parametrize("way", ["crashes", "ends", "is cancelled from inside"])
 async def test_a_background_task_that_is_gone_ends_the_process_with_a_failure(way):
     async def task():
         if way == "crashes":
             raise ValueError("bug")
+        if way == "is cancelled from inside":
+            inner = asyncio.ensure_future(asyncio.sleep(3600))
+            inner.cancel()
+            await inner
 
     async def build(server):
         server.background("reaper", task)

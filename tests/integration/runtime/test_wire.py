@@ -1,7 +1,9 @@
 """Addresses, ports and TLS."""
 
+import asyncio
 import datetime as dt
 import ipaddress
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from structlog.testing import capture_logs
 
 from daylily_runtime import ServerSettings, SettingsError, StartError, running
 from tests.integration.runtime.echo_service import Echo, connected, echo_server
@@ -163,3 +166,20 @@ async def test_an_authority_that_is_none_is_a_sentence(files):
     )
     with pytest.raises(StartError, match="DAYLILY_TLS_CLIENT_CA"):
         await server.start()
+
+
+async def test_an_old_connection_is_replaced_without_an_error_and_ends_no_long_poll():
+    echo = Echo()
+    server = echo_server(echo, max_connection_age_seconds=0.2)
+    with capture_logs() as logs:
+        async with running(server), connected(server) as client:
+            held = asyncio.ensure_future(client.get(b"held"))
+            await echo.arrived.wait()
+            end = time.monotonic() + 1
+            while time.monotonic() < end:
+                assert await client.get(b"hi") == b"hi"
+                await asyncio.sleep(0.01)
+            echo.release.set()
+            assert await held == b"held"
+    peers = {line["peer"] for line in logs if line["event"] == "call"}
+    assert len(peers) >= 3

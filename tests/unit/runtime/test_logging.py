@@ -93,7 +93,18 @@ def test_a_traceback_is_one_field(out):
 
 @pytest.mark.parametrize(
     "name",
-    ["password", "db_password", "authorization", "api_key", "aws_secret_access_key", "session_token", "access_token", "routing_key", "webhook_url", "cookie"],
+    [
+        "password",
+        "db_password",
+        "authorization",
+        "api_key",
+        "aws_secret_access_key",
+        "session_token",
+        "access_token",
+        "routing_key",
+        "webhook_url",
+        "cookie",
+    ],
 )
 def test_fields_that_name_a_secret_are_taken_out(out, name):
     configure_logging(stream=out)
