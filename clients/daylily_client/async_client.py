@@ -9,10 +9,9 @@ from typing import Any, Generic, cast, overload
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
 from typing_extensions import Self
 
-from daylily_client.calling import PreparedCall
+from daylily_client.calling import PreparedCall, serialized
 from daylily_client.options import ClientOptions
 from daylily_client.rpc import Answer, P, Request, Rpc
 from daylily_client.timing import AsyncTime
@@ -74,7 +73,7 @@ class AsyncClient:
         )
         send: grpc.aio.UnaryUnaryMultiCallable[Request, Answer] = self.channel.unary_unary(
             rpc.path,
-            request_serializer=Message.SerializeToString,
+            request_serializer=serialized,
             response_deserializer=rpc.answer.FromString,
         )
         while True:

@@ -69,6 +69,11 @@ def error_from_rpc(failure: grpc.RpcError, *, rpc: str, request_id: str) -> Dayl
     )
 
 
+def serialized(message: Message) -> bytes:
+    """A request as it goes over the wire. The base class's own method does not know how."""
+    return message.SerializeToString()
+
+
 def new_request_id() -> str:
     """An id for one intent, to be given with every attempt of it."""
     return uuid4().hex

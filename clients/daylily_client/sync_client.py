@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import Generic, cast, overload
 
 import grpc
-from google.protobuf.message import Message
 from typing_extensions import Self
 
-from daylily_client.calling import PreparedCall
+from daylily_client.calling import PreparedCall, serialized
 from daylily_client.options import ClientOptions
 from daylily_client.rpc import Answer, P, Request, Rpc
 from daylily_client.timing import SyncTime
@@ -73,7 +72,7 @@ class SyncClient:
         )
         send: grpc.UnaryUnaryMultiCallable[Request, Answer] = self.channel.unary_unary(
             rpc.path,
-            request_serializer=Message.SerializeToString,
+            request_serializer=serialized,
             response_deserializer=rpc.answer.FromString,
         )
         while True:

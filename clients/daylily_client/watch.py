@@ -11,10 +11,9 @@ import grpc
 import grpc.aio
 from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import event_pb2
-from google.protobuf.message import Message
 
 from daylily_client.async_client import AsyncClient
-from daylily_client.calling import call_metadata, error_from_rpc, new_request_id
+from daylily_client.calling import call_metadata, error_from_rpc, new_request_id, serialized
 from daylily_client.calls.state import WATCH_EVENTS
 from daylily_client.errors import DaylilyError, InternalError, Overloaded, Unavailable
 from daylily_client.retries import backoff
@@ -95,7 +94,7 @@ async def watch_async(
             state_pb2.WatchEventsRequest, state_pb2.WatchEventsResponse
         ] = client.channel.unary_stream(
             WATCH_EVENTS.path,
-            request_serializer=Message.SerializeToString,
+            request_serializer=serialized,
             response_deserializer=WATCH_EVENTS.answer.FromString,
         )
         stream = open_stream(position.next_request(), metadata=metadata)
@@ -146,7 +145,7 @@ def watch_sync(
             state_pb2.WatchEventsRequest, state_pb2.WatchEventsResponse
         ] = client.channel.unary_stream(
             WATCH_EVENTS.path,
-            request_serializer=Message.SerializeToString,
+            request_serializer=serialized,
             response_deserializer=WATCH_EVENTS.answer.FromString,
         )
         stream = open_stream(position.next_request(), metadata=metadata)
