@@ -128,14 +128,14 @@ class CallLayer(grpc.aio.ServerInterceptor):
         )
 
         async def answer_once(request: Any, context: Context) -> bytes:
-            async def answer(_: Call) -> bytes:
+            async def answer() -> bytes:
                 found = behaviour(_checked(request), context)
                 return encode(await found if inspect.isawaitable(found) else found)
 
             return await self._around(method, context, answer, streams=False)
 
         async def answer_stream(request: Any, context: Context) -> None:
-            async def answer(_: Call) -> None:
+            async def answer() -> None:
                 found = behaviour(_checked(request), context)
                 if not hasattr(found, "__aiter__"):
                     await found  # it writes to the context itself
@@ -184,7 +184,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         self,
         method: str,
         context: Context,
-        answer: Callable[[Call], Awaitable[T]],
+        answer: Callable[[], Awaitable[T]],
         *,
         streams: bool,
     ) -> T:
@@ -238,17 +238,15 @@ class CallLayer(grpc.aio.ServerInterceptor):
         limits = [limit for limit in (given, longest) if limit is not None]
         return call.started + min(limits) if limits else None
 
-    async def _in_time(
-        self, call: Call, context: Context, answer: Callable[[Call], Awaitable[T]]
-    ) -> T:
+    async def _in_time(self, call: Call, context: Context, answer: Callable[[], Awaitable[T]]) -> T:
         """Enforce the server's own limit; a deadline of the caller's is enforced by core."""
         given: float | None = context.time_remaining()
         if call.streams or (given is not None and given <= self._max_call_seconds):
-            return await answer(call)
+            return await answer()
         scope = asyncio.timeout(self._max_call_seconds)
         try:
             async with scope:
-                return await answer(call)
+                return await answer()
         except TimeoutError:
             if not scope.expired():
                 raise
