@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from daylily_runtime import Clock
 from daylily_state.app.deciding import Decided, Decider
@@ -28,6 +29,9 @@ from daylily_state.domain.requests import REQUEST_ROW_TTL
 from daylily_state.ports import ReadSet, Rows, Store
 
 _NOTHING = Amount()
+
+C = TypeVar("C", PutCluster, ReportCluster, DeleteCluster)
+Repeatable = PutCluster | DeleteCluster | PutCustomer | Publish
 
 
 class Pools:
@@ -100,7 +104,7 @@ class Pools:
             return decided.repeated
         return decided.commit.event
 
-    async def _on_cluster[C: (PutCluster, ReportCluster, DeleteCluster)](
+    async def _on_cluster(
         self, command: C, rule: Callable[[Cluster | None, C, Moment], Commit]
     ) -> Cluster:
         validation.check(command)
@@ -124,14 +128,13 @@ class Pools:
         self,
         lane: int,
         wanted: ReadSet,
-        command: PutCluster | ReportCluster | DeleteCluster | PutCustomer | Publish,
+        command: Repeatable | ReportCluster,
         decide: Callable[[Rows, Moment], Commit],
     ) -> Decided:
         """Decide once for each request id, which is kept in a row of its own."""
-        request_id = "" if isinstance(command, ReportCluster) else command.request_id
-        if not request_id:
+        if isinstance(command, ReportCluster) or not command.request_id:
             return await self._decider.decide(lane, replace(wanted, lanes=(lane,)), decide)
-        now = self._clock.now()
+        request_id, now = command.request_id, self._clock.now()
 
         async def repeated(rows: Rows) -> Event | None:
             row = rows.requests.get(request_id)
