@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from daylily_scheduler.domain.model import Cluster
-from daylily_scheduler.domain.resources import NOTHING, Resources
+from daylily_scheduler.domain.resources import NOTHING, UNSTATED_MB, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ class Fleet:
         return self._clusters.get(name)
 
     def free(self, name: str) -> Resources:
-        """What a new workset could have. Below zero where others took more than there is."""
+        """What a new workset could have. Below zero where others took more than there is; a cluster
+        that states no storage has UNSTATED_MB of it.
+        """
         return self._free.get(name, NOTHING)
 
     def reserved(self, name: str) -> Resources:
@@ -143,6 +145,8 @@ class Fleet:
         if cluster is None:
             return
         free = cluster.usable - self.reserved(name)
+        if not cluster.capacity.storage_mb:
+            free = replace(free, storage_mb=UNSTATED_MB)
         refused = self._refused.get(name)
         self._free[name] = free if refused is None else free.at_most(refused)
 

@@ -4,11 +4,16 @@ The worksets that run are counted from the feed; dollars come from state, plus w
 since they were read. State decides in the lock's transaction; this only saves it vain tries.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 
 from daylily_scheduler.domain import reasons
 from daylily_scheduler.domain.model import Customer, Workset
 from daylily_scheduler.domain.reasons import Reason
+
+
+def _cents(usd: float) -> float:
+    return usd if math.isinf(usd) else round(usd * 100)
 
 
 class Limits:
@@ -86,10 +91,14 @@ class Limits:
         )
 
     def over_budget(self, customer_id: str, cost_usd: float) -> bool:
-        """Whether this cost does not fit what is left of the customer's budget."""
+        """Whether this cost does not fit what is left of the customer's budget. As in state, a run
+        whose cost nobody knows takes a cent.
+        """
         customer = self._customers.get(customer_id)
         return (
-            customer is not None and customer.budget_usd > 0 and cost_usd > self.left_usd(customer)
+            customer is not None
+            and customer.budget_usd > 0
+            and max(_cents(cost_usd), 1) > _cents(self.left_usd(customer))
         )
 
     def rejections(self, workset: Workset) -> tuple[Reason, ...]:

@@ -84,17 +84,15 @@ def all_places(workset: Workset, fleet: Fleet, now: datetime) -> list[Placement]
 
 
 def _left_over(workset: Workset, cluster: Cluster, fleet: Fleet) -> float:
-    """The larger of the shares of vCPUs and memory that stay free: what is left should be little in
-    both, or it is of no use to anybody.
-    """
+    """The mean of the shares of vCPUs and memory that stay free."""
     free, need, capacity = (
         fleet.free(cluster.cluster_name),
         workset.needs.amount,
         cluster.capacity,
     )
-    shares = [0.0]
+    shares = []
     if capacity.vcpus:
         shares.append((free.vcpus - need.vcpus) / capacity.vcpus)
     if capacity.memory_mb:
         shares.append((free.memory_mb - need.memory_mb) / capacity.memory_mb)
-    return max(shares)
+    return sum(shares) / len(shares) if shares else 0.0

@@ -60,4 +60,6 @@ class Resources:
 
 
 NOTHING = Resources()
+# More than anybody asks for: the storage of a cluster that does not state any.
+UNSTATED_MB = 2**53
 ONE_SLOT = Resources(slots=1)
