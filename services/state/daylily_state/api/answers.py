@@ -16,7 +16,6 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from daylily_state.api import enums
-from daylily_state.api.reading import CENTS, MB_PER_GB
 from daylily_state.domain.events import Event
 from daylily_state.domain.model import (
     Amount,
@@ -31,6 +30,7 @@ from daylily_state.domain.model import (
     Workset,
 )
 from daylily_state.domain.records import Delivery, Episode
+from daylily_state.domain.units import dollars, gigabytes
 
 
 def timestamp(moment: datetime | None) -> Timestamp | None:
@@ -111,12 +111,12 @@ def workset(
 def requirements(needs: Requirements, wishes: Preferences | None) -> workset_pb2.Requirements:
     message = workset_pb2.Requirements(
         vcpus=needs.vcpus,
-        memory_gb=needs.memory_mb / MB_PER_GB,
-        storage_gb=needs.storage_mb / MB_PER_GB,
+        memory_gb=gigabytes(needs.memory_mb),
+        storage_gb=gigabytes(needs.storage_mb),
         vcpu_hours=needs.vcpu_hours,
-        estimated_cost_usd=needs.estimated_cost_cents / CENTS,
+        estimated_cost_usd=dollars(needs.estimated_cost_cents),
         estimated_duration=duration(needs.estimated_duration or None),
-        max_cost_usd=needs.max_cost_cents / CENTS,
+        max_cost_usd=dollars(needs.max_cost_cents),
     )
     if wishes:
         message.preferred_instance_types.extend(wishes.instance_types)
@@ -178,8 +178,8 @@ def event(happened: Event, cursor: str = "") -> event_pb2.Event:
 def resources(amount: Amount) -> cluster_pb2.Resources:
     return cluster_pb2.Resources(
         vcpus=amount.vcpus,
-        memory_gb=amount.memory_mb / MB_PER_GB,
-        storage_gb=amount.storage_mb / MB_PER_GB,
+        memory_gb=gigabytes(amount.memory_mb),
+        storage_gb=gigabytes(amount.storage_mb),
         slots=amount.slots,
     )
 
@@ -210,10 +210,10 @@ def customer(known: Customer) -> customer_pb2.Customer:
         customer_id=known.customer_id,
         max_concurrent=known.max_concurrent,
         weight=known.weight,
-        budget_usd=known.budget_cents / CENTS,
+        budget_usd=dollars(known.budget_cents),
         running=known.running,
-        reserved_usd=known.reserved_cents / CENTS,
-        spent_usd=known.spent_cents / CENTS,
+        reserved_usd=dollars(known.reserved_cents),
+        spent_usd=dollars(known.spent_cents),
         version=known.version,
         created_at=timestamp(known.created_at),
         updated_at=timestamp(known.updated_at),

@@ -4,7 +4,7 @@ How large a value may be is checked by the domain. Here only what has no domain 
 enum number that nobody defined, a time that no calendar has, a number that is none.
 """
 
-import math
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
@@ -17,42 +17,24 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from daylily_state.domain.checks import Checks
 from daylily_state.domain.commands import ReportedProgress
-from daylily_state.domain.errors import InvalidFieldError, Violation
 from daylily_state.domain.events import to_json
 from daylily_state.domain.model import Amount, Preferences, Requirements
+from daylily_state.domain.units import CENTS_PER_USD, MB_PER_GB, whole
 
 E = TypeVar("E", bound=IntEnum)
-
-MB_PER_GB: Final = 1024
-CENTS: Final = 100
 
 # Durations beyond this are refused before Python's timedelta overflows.
 _MAX_SECONDS: Final = 10**10
 
 
-class Reader:
+class Reader(Checks):
     """Reads the fields of one request and collects what is wrong with them.
 
     Each method takes the value and its path in the request, and gives a harmless value where it
-    finds a violation; `finish` then refuses the request with all of them.
+    finds a violation; `done` then refuses the request with all of them.
     """
-
-    def __init__(self) -> None:
-        self._violations: list[Violation] = []
-
-    def finish(self) -> None:
-        """Refuse the request if anything in it was wrong.
-
-        Raises:
-            InvalidFieldError: with every violation found.
-        """
-        if self._violations:
-            raise InvalidFieldError(self._violations)
-
-    def refuse(self, field: str, description: str) -> None:
-        """Note one violation."""
-        self._violations.append(Violation(field, description))
 
     def choice(self, kind: type[E], number: int, field: str, default: E) -> E:
         """The member of an enum; 0 (unspecified) means the default."""
@@ -62,14 +44,14 @@ class Reader:
             return kind(number)
         except ValueError:
             names = ", ".join(member.name for member in kind)
-            self.refuse(field, f"is {number}, which is none of {names}")
+            self.wrong(field, f"is {number}, which is none of {names}")
             return default
 
     def needed_choice(self, kind: type[E], number: int, field: str) -> E:
         """The member of an enum, which must be given."""
         default = next(iter(kind))
         if number == 0:
-            self.refuse(field, f"is needed: one of {', '.join(member.name for member in kind)}")
+            self.wrong(field, f"is needed: one of {', '.join(member.name for member in kind)}")
         return self.choice(kind, number, field, default)
 
     def choices(self, kind: type[E], numbers: Iterable[int], field: str) -> frozenset[E]:
@@ -78,7 +60,7 @@ class Reader:
             self.needed_choice(kind, number, f"{field}[{at}]") for at, number in enumerate(numbers)
         )
 
-    def time(self, message: Message, field: str) -> datetime | None:
+    def moment(self, message: Message, field: str) -> datetime | None:
         """A timestamp field of a message, None when it is not set; below microseconds is cut."""
         name = field.rsplit(".", 1)[-1]
         if not message.HasField(name):
@@ -89,41 +71,40 @@ class Reader:
         try:
             moment: datetime = value.ToDatetime(tzinfo=UTC)
         except (ValueError, OverflowError):
-            self.refuse(field, "is no time between the years 1 and 9999")
+            self.wrong(field, "is no time between the years 1 and 9999")
             return None
         return moment
 
-    def duration(self, message: Message, field: str) -> timedelta | None:
+    def length(self, message: Message, field: str) -> timedelta | None:
         """A duration field of a message, None when it is not set; below microseconds is cut."""
         name = field.rsplit(".", 1)[-1]
         if not message.HasField(name):
             return None
         value: Duration = getattr(message, name)
         if abs(value.seconds) > _MAX_SECONDS or abs(value.nanos) >= 10**9:
-            self.refuse(field, "is no duration that makes sense here")
+            self.wrong(field, "is no duration that makes sense here")
             return None
         return timedelta(seconds=value.seconds, microseconds=int(value.nanos / 1000))
 
-    def scaled(self, value: float, factor: int, field: str) -> int:
-        """A number of GB or dollars in whole MiB or cents."""
-        if not math.isfinite(value):
-            self.refuse(field, "is no number")
-            return 0
-        return round(value * factor)
+    def scaled(self, value: float, per_unit: int, field: str) -> int:
+        """A number of GiB or dollars in whole MiB or cents."""
+        found = whole(value, per_unit)
+        if found is None:
+            self.wrong(field, "is no number")
+        return found or 0
 
-    def number(self, value: float, field: str) -> float:
-        if not math.isfinite(value):
-            self.refuse(field, "is no number")
-            return 0.0
-        return value
-
-    def json_object(self, value: Struct, field: str) -> str:
+    def struct(self, value: Struct, field: str) -> str:
         """A Struct as compact JSON text with sorted keys."""
         try:
             return to_json(MessageToDict(value))
         except (SerializeToJsonError, ValueError, RecursionError):
-            self.refuse(field, "holds a value that JSON does not have, such as NaN")
+            self.wrong(field, "holds a value that JSON does not have, such as NaN")
             return "{}"
+
+    def json_value(self, value: Struct, field: str) -> dict[str, object]:
+        """A Struct as the JSON object that it stands for."""
+        found: dict[str, object] = json.loads(self.struct(value, field))
+        return found
 
     # --- messages ---
 
@@ -132,12 +113,12 @@ class Reader:
             vcpus=value.vcpus,
             memory_mb=self.scaled(value.memory_gb, MB_PER_GB, f"{field}.memory_gb"),
             storage_mb=self.scaled(value.storage_gb, MB_PER_GB, f"{field}.storage_gb"),
-            vcpu_hours=self.number(value.vcpu_hours, f"{field}.vcpu_hours"),
+            vcpu_hours=value.vcpu_hours,
             estimated_cost_cents=self.scaled(
-                value.estimated_cost_usd, CENTS, f"{field}.estimated_cost_usd"
+                value.estimated_cost_usd, CENTS_PER_USD, f"{field}.estimated_cost_usd"
             ),
-            estimated_duration=self.duration(value, f"{field}.estimated_duration") or timedelta(0),
-            max_cost_cents=self.scaled(value.max_cost_usd, CENTS, f"{field}.max_cost_usd"),
+            estimated_duration=self.length(value, f"{field}.estimated_duration") or timedelta(0),
+            max_cost_cents=self.scaled(value.max_cost_usd, CENTS_PER_USD, f"{field}.max_cost_usd"),
         )
 
     @staticmethod

@@ -46,6 +46,10 @@ class Records:
         self._store = store
         self._clock = clock
 
+    def now(self) -> datetime:
+        """The time of state, for what it records."""
+        return self._clock.now()
+
     # --- consumers ---
 
     async def acquire_consumer(self, name: str, owner_id: str, *, start_at_end: bool) -> Consumer:

@@ -1,0 +1,101 @@
+"""The counts of this replica: folded from the feed, and checkpointed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from daylily_runtime import Clock
+from daylily_state.app.feed import Batch, Feed
+from daylily_state.domain import cursor
+from daylily_state.domain.counts import Counts, Depth
+from daylily_state.domain.errors import StoreUnavailableError
+from daylily_state.domain.limits import SNAPSHOT_BYTES
+from daylily_state.domain.records import Position, Snapshot
+from daylily_state.ports import Store
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+SNAPSHOT: Final = "state.counts"
+_CHECKPOINT_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counts, exact at a position of the feed."""
+
+    depth: Depth
+    position: Position
+    at: datetime
+
+
+class Counting:
+    """Counts worksets by following the feed; `run` has to run in the background.
+
+    A replica starts from the last checkpoint that any replica has left and folds what came since.
+    """
+
+    def __init__(self, store: Store, feed: Feed, clock: Clock) -> None:
+        self._store = store
+        self._feed = feed
+        self._clock = clock
+        self._counts = Counts()
+        self._position: Position = cursor.BEGINNING
+        self._saved: Position = cursor.BEGINNING
+        self._save_at = 0.0
+        self._caught_up = asyncio.Event()
+
+    async def now(self) -> Counted:
+        """The counts as far as this replica has seen the feed; waits until it has seen it whole."""
+        await self._caught_up.wait()
+        at = self._clock.now()
+        return Counted(self._counts.depth(at), self._position, at)
+
+    async def run(self) -> None:
+        """Fold the feed for ever. A store that fails is waited for; nothing is counted twice."""
+        await self._persistently(self._load)
+        while True:
+            await self._persistently(self._follow)
+
+    async def _persistently(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await work()
+            except StoreUnavailableError:
+                _log.warning("counts_wait_for_store")
+                await self._clock.sleep(_PAUSE_SECONDS)
+
+    async def _load(self) -> None:
+        found = await self._store.get_snapshot(SNAPSHOT)
+        if found is not None:
+            self._counts = Counts.load(found.data)
+            self._position = self._saved = cursor.decode(found.cursor)
+        self._save_at = self._clock.monotonic() + _CHECKPOINT_SECONDS
+
+    async def _follow(self) -> None:
+        async for batch in self._batches():
+            for event, _ in batch.events:
+                self._counts.apply(event)
+            self._position = batch.position
+            if not batch.events:
+                self._caught_up.set()
+            await self._checkpoint()
+
+    def _batches(self) -> AsyncIterator[Batch]:
+        return self._feed.watch(self._position)
+
+    async def _checkpoint(self) -> None:
+        if self._clock.monotonic() < self._save_at or self._position == self._saved:
+            return
+        self._save_at = self._clock.monotonic() + _CHECKPOINT_SECONDS
+        data = self._counts.dump()
+        if len(data) > SNAPSHOT_BYTES:
+            _log.warning("counts_too_large_to_checkpoint", bytes=len(data))
+            return
+        text = cursor.encode(self._position)
+        await self._store.put_snapshot(Snapshot(SNAPSHOT, text, data, self._clock.now()))
+        self._saved = self._position

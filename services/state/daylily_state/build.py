@@ -1,0 +1,79 @@
+"""The one place where a state server is put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from daylily.state.v1 import state_pb2_grpc
+
+from daylily_runtime import Clock, Server, StartError, SystemClock
+from daylily_state.api.errors import ERRORS
+from daylily_state.api.servicer import StateServicer
+from daylily_state.app.counting import Counting
+from daylily_state.app.deciding import Decider
+from daylily_state.app.feed import Feed
+from daylily_state.app.pools import Pools
+from daylily_state.app.records import Records
+from daylily_state.app.worksets import Worksets
+from daylily_state.domain.errors import StoreUnavailableError
+from daylily_state.ports import ReadSet, Store
+from daylily_state.settings import StateSettings
+from daylily_state.store.sqlite import SqliteStore
+
+SERVICE: Final = "daylily.state.v1.StateService"
+
+
+def open_store(settings: StateSettings) -> Store:
+    """The store that the settings name; nothing is read or written yet."""
+    return SqliteStore(settings.sqlite_path)
+
+
+def state_server(settings: StateSettings, *, clock: Clock | None = None) -> Server:
+    """A state server, not started.
+
+    Args:
+        settings: see `StateSettings`.
+        clock: the time it lives in; tests give their own.
+    """
+    time = clock or SystemClock()
+
+    async def build(server: Server) -> None:
+        store = await server.open("store", _opened(settings))
+        server.depends_on("store", lambda: _answers(store))
+        feed = Feed(store, time, server.lifecycle)
+        decider = Decider(store, time, feed.committed)
+        counting = Counting(store, feed, time)
+        worksets = Worksets(store, decider, time, settings.retry_policy)
+        server.background("feed", feed.run)
+        server.background("counting", counting.run)
+        server.add_service(
+            SERVICE,
+            state_pb2_grpc.add_StateServiceServicer_to_server,
+            StateServicer(
+                worksets=worksets,
+                pools=Pools(store, decider, time),
+                records=Records(store, time),
+                counting=counting,
+                feed=feed,
+            ),
+        )
+
+    return Server("state", settings, build, errors=ERRORS)
+
+
+@asynccontextmanager
+async def _opened(settings: StateSettings) -> AsyncIterator[Store]:
+    store = open_store(settings)
+    try:
+        if settings.store == "sqlite" or settings.create_tables:
+            await store.create_tables()
+        yield store
+    except StoreUnavailableError as error:
+        raise StartError(f"The store cannot be opened: {error}") from error
+    finally:
+        await store.close()
+
+
+async def _answers(store: Store) -> None:
+    """Raise unless the store answers."""
+    await store.read(ReadSet(lanes=(0,)))
