@@ -24,7 +24,8 @@ class WorksetWrite:
     """Writes the fields in which `after` differs from `before`, and no others.
 
     Only the differences, because a renewal changes `lock` and `progress` without a version: a commit
-    that does not decide on them must not write them back as it saw them.
+    that does not decide on them must not write them back as it saw them. Where `lock` differs,
+    `progress` is written too, even if it seems the same: a renewal may have set it since.
 
     Condition: the row has `before.version`; it does not exist if `before` is None. With
     `expiry_seen`, its lock must also expire at exactly that time: nobody renewed in between.

@@ -70,7 +70,7 @@ def set_state(
 
 
 def time_out(
-    workset: Workset, details: Details, moment: Moment, policy: RetryPolicy
+    workset: Workset, details: Details, moment: Moment, *, policy: RetryPolicy
 ) -> Commit | None:
     """Ends a lock that ran out. None: there is no lock, or it has not run out for certain.
 
