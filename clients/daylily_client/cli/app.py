@@ -1,0 +1,172 @@
+"""The group `worksets`: global options, commands, and how failures end."""
+
+import getpass
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import click
+
+from daylily_client.cli import failures, plugins
+from daylily_client.cli.commands import (
+    clusters,
+    completion,
+    history,
+    locks,
+    notifications,
+    queue,
+    register,
+    show,
+    states,
+    update,
+    watch,
+)
+from daylily_client.cli.context import App
+from daylily_client.errors import DaylilyError
+from daylily_client.options import ClientOptions, TlsFiles
+
+Option: TypeAlias = Callable[[Callable[..., None]], Callable[..., None]]
+
+SERVICES = ("state", "scheduler", "notifier")
+
+
+class Worksets(click.Group):
+    """Commands of its own and of other distributions; errors of services become exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *plugins.names()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or plugins.load(cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DaylilyError as error:
+            app = ctx.find_object(App)
+            service = error.rpc.partition("Service/")[0].lower()
+            failures.report(
+                error,
+                address=app.addresses.get(service, "") if app else "",
+                as_json=bool(app and app.as_json),
+            )
+            ctx.exit(failures.exit_code(error))
+        except KeyboardInterrupt:
+            ctx.exit(failures.INTERRUPTED)
+
+
+def default_actor() -> str:
+    """Who is at the keyboard, as events will record it: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())  # a container's user need not have a name
+    return f"{user}@{socket.gethostname()}"[:128]
+
+
+def _address(service: str, port: int) -> Option:
+    return click.option(
+        f"--{service}",
+        metavar="HOST:PORT",
+        default=f"localhost:{port}",
+        envvar=f"DAYLILY_{service.upper()}_ADDRESS",
+        show_envvar=True,
+        show_default=True,
+        help=f"Where {service} is; several with commas between.",
+    )
+
+
+def _tls_file(name: str, what: str) -> Option:
+    return click.option(
+        f"--tls-{name}",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        envvar=f"DAYLILY_CLIENT_TLS_{name.upper()}",
+        show_envvar=True,
+        help=f"PEM file with {what}; turns TLS on.",
+    )
+
+
+@click.group(
+    cls=Worksets,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 refused by the service, 2 wrong usage or a wrong field, 3 no such "
+    "thing, 4 conflict (it exists, is locked, or changed), 5 unavailable or no answer in time.",
+)
+@_address("state", 50051)
+@_address("scheduler", 50052)
+@_address("notifier", 50053)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    envvar="DAYLILY_TIMEOUT",
+    show_envvar=True,
+    help="Seconds to wait for an answer, repeats included.",
+)
+@click.option("--tls", is_flag=True, help="Use TLS with the system's authorities.")
+@_tls_file("ca", "the authorities of the servers' certificates")
+@_tls_file("cert", "your certificate, for mutual TLS")
+@_tls_file("key", "the key to it")
+@click.option(
+    "--actor",
+    envvar="DAYLILY_ACTOR",
+    show_envvar=True,
+    help="Who you are, as events record it; user@host when not given.",
+)
+@click.version_option(package_name="daylily-client", prog_name="worksets")
+@click.pass_context
+def worksets(
+    ctx: click.Context,
+    *,
+    state: str,
+    scheduler: str,
+    notifier: str,
+    timeout: float,
+    tls: bool,
+    tls_ca: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    actor: str | None,
+) -> None:
+    """Look at worksets and act on them.
+
+    Every command takes --json. Global options go before the command.
+    """
+    files = None
+    if tls or tls_ca or tls_cert or tls_key:
+        try:
+            files = TlsFiles(tls_ca, tls_cert, tls_key)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+    addresses = dict(zip(SERVICES, (state, scheduler, notifier), strict=True))
+    ctx.obj = App(
+        addresses, ClientOptions(actor=actor or default_actor(), timeout=timeout, tls=files)
+    )
+    # Commands of other distributions take the addresses by options of the same names.
+    ctx.default_map = {name: dict(addresses) for name in plugins.names()}
+
+
+for command in (
+    register.register,
+    show.get,
+    show.list_worksets,
+    history.history,
+    watch.watch,
+    locks.lock,
+    locks.unlock,
+    states.set_state,
+    states.retry,
+    states.ignore,
+    update.update,
+    queue.queue,
+    queue.next_workset,
+    queue.explain,
+    clusters.clusters,
+    notifications.channels,
+    notifications.deliveries,
+    completion.completion,
+):
+    worksets.add_command(command)
