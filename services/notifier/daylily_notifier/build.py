@@ -13,8 +13,7 @@ import grpc.aio
 from daylily.notifier.v1 import notifier_pb2_grpc
 from grpc_health.v1 import health_pb2
 
-from daylily_client.options import ClientOptions, TlsFiles
-from daylily_client.state import AsyncStateClient
+from daylily_client import AsyncStateClient, ClientOptions, TlsFiles
 from daylily_notifier.api.errors import ERRORS
 from daylily_notifier.api.service import SERVICE, NotifierServicer, OpenChannel
 from daylily_notifier.channels.base import ChannelSettings
@@ -26,8 +25,7 @@ from daylily_notifier.feed.seat import Seat
 from daylily_notifier.feed.stats import Stats
 from daylily_notifier.feed.worker import ChannelWorker
 from daylily_notifier.settings import NotifierSettings
-from daylily_runtime.clock import Clock, SystemClock
-from daylily_runtime.server import Server
+from daylily_runtime import Clock, Server, SystemClock
 
 
 def unique_owner() -> str:

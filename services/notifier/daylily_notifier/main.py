@@ -9,8 +9,7 @@ from daylily_notifier.build import build
 from daylily_notifier.config.errors import ConfigError
 from daylily_notifier.config.load import NotifierConfig, load_file
 from daylily_notifier.settings import NotifierSettings
-from daylily_runtime.logging import configure_logging
-from daylily_runtime.run import run
+from daylily_runtime import configure_logging, run
 
 EXIT_WRONG_CONFIG = 2
 

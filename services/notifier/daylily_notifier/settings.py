@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from daylily_notifier.config.load import NotifierConfig, load_file, no_channels, one_topic
-from daylily_runtime.settings import Port, ReadableFile, ServerSettings
+from daylily_runtime import Port, ReadableFile, ServerSettings
 
 
 class NotifierSettings(ServerSettings):

@@ -2,7 +2,7 @@ import pytest
 
 from daylily_notifier.main import main
 from daylily_notifier.settings import NotifierSettings
-from daylily_runtime.settings import SettingsError
+from daylily_runtime import SettingsError
 from tests.support.tools import ROOT
 
 ARN = "arn:aws:sns:us-west-2:123456789012:daylily"

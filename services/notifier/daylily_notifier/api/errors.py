@@ -2,8 +2,8 @@
 
 import grpc
 
-from daylily_client.errors import DaylilyError, DeadlineExceeded, OutcomeUnknown, Unavailable
-from daylily_runtime.errors import ErrorTable, FieldViolation, RuntimeReason, ServiceError
+from daylily_client import DaylilyError, DeadlineExceeded, OutcomeUnknown, Unavailable
+from daylily_runtime import ErrorTable, FieldViolation, RuntimeReason, ServiceError
 
 
 class UnknownChannelError(ServiceError):

@@ -7,8 +7,7 @@ from uuid import uuid4
 from daylily.notifier.v1 import notifier_pb2, notifier_pb2_grpc
 from daylily.workset.v1 import delivery_pb2, event_pb2
 
-from daylily_client.errors import ClaimLost, InvalidArgument
-from daylily_client.values import duration, timestamp
+from daylily_client import ClaimLost, InvalidArgument, duration, timestamp
 from daylily_notifier.api.errors import (
     InvalidFieldError,
     UnfinishedDeliveryError,
@@ -23,7 +22,7 @@ from daylily_notifier.feed.worker import ChannelWorker
 
 SERVICE = "daylily.notifier.v1.NotifierService"
 
-_STATE_SECONDS = 8.0
+_STATE_SECONDS = 4.0
 """Less than a person waits: then they are told that state does not answer."""
 
 _OUTSIDE = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="outside")

@@ -6,9 +6,7 @@ from datetime import datetime
 from daylily.notifier.v1 import notifier_pb2
 from daylily.workset.v1 import delivery_pb2
 
-from daylily_client.paging import async_pages
-from daylily_client.state import AsyncStateClient
-from daylily_client.values import timestamp
+from daylily_client import AsyncStateClient, async_pages, timestamp
 from daylily_notifier.api.convert import moment
 
 _PAGE = 500

@@ -21,7 +21,7 @@ from daylily_notifier.channels.base import ChannelSettings, Delivered, RefusedEr
 from daylily_notifier.config.values import Text
 from daylily_notifier.domain.message import Message
 from daylily_notifier.domain.retries import Refusal
-from daylily_runtime.offload import Offload, OffloadSaturatedError, OffloadTimeoutError
+from daylily_runtime import Offload, OffloadSaturatedError, OffloadTimeoutError
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient

@@ -9,7 +9,7 @@ import structlog
 from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import delivery_pb2, event_pb2
 
-from daylily_client.errors import ConsumerLost, DaylilyError
+from daylily_client import ConsumerLost, DaylilyError
 from daylily_notifier.api.convert import event_from_proto
 from daylily_notifier.domain.deliveries import delivery_id
 from daylily_notifier.domain.routing import Route, channels_for

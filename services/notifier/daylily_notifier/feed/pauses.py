@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from daylily_client.errors import SnapshotNotFound
-from daylily_client.state import AsyncStateClient
-from daylily_runtime.clock import Clock
+from daylily_client import AsyncStateClient, SnapshotNotFound
+from daylily_runtime import Clock
 
 _FRESH = 5.0
 """Seconds for which an answer of state is believed: a pause set through another replica works at

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from daylily_client.state import AsyncStateClient
+from daylily_client import AsyncStateClient
 from daylily_notifier.feed.pauses import Pauses
 from daylily_notifier.feed.stats import Stats
-from daylily_runtime.clock import Clock
+from daylily_runtime import Clock
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from daylily_client.errors import ConsumerHeld, ConsumerLost, DaylilyError
-from daylily_client.state import AsyncStateClient
-from daylily_runtime.clock import Clock
+from daylily_client import AsyncStateClient, ConsumerHeld, ConsumerLost, DaylilyError
+from daylily_runtime import Clock
 
 CONSUMER = "notifier"
 

@@ -7,14 +7,13 @@ import structlog
 from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import delivery_pb2
 
-from daylily_client.errors import ClaimLost, DaylilyError, InvalidArgument, NotFound
-from daylily_client.values import duration, timestamp
+from daylily_client import ClaimLost, DaylilyError, InvalidArgument, NotFound, duration, timestamp
 from daylily_notifier.api.convert import event_from_proto, moment
 from daylily_notifier.channels.base import Channel, ChannelSettings, Delivered, RefusedError
 from daylily_notifier.domain.message import render
 from daylily_notifier.domain.retries import GiveUp, Refusal, RetryPolicy, TryAgain, after_refusal
 from daylily_notifier.feed.process import Process
-from daylily_runtime.lifecycle import wait_first
+from daylily_runtime import wait_first
 
 PENDING = delivery_pb2.DELIVERY_STATE_PENDING
 DELIVERED = delivery_pb2.DELIVERY_STATE_DELIVERED
