@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
 
 from daylily_state.domain.commit import (
     Clash,
@@ -185,14 +184,16 @@ def merged(db: sqlite3.Connection, write: WorksetWrite) -> Workset:
     found = load_workset(db, write.after.workset_id)
     if found is None or write.before is None:
         return write.after
-    changes: dict[str, Any] = {
-        name: after
-        for name, after in (
-            (field.name, getattr(write.after, field.name)) for field in fields(Workset)
-        )
-        if after != getattr(write.before, name)
-    }
-    return replace(found, **changes)
+    names = {field.name for field in fields(Workset)}
+    changed = {name for name in names if getattr(write.after, name) != getattr(write.before, name)}
+    if _token(write.before) != _token(write.after):
+        # What a holder has reported meanwhile ends with its lock.
+        changed |= {"lock", "progress"}
+    return replace(found, **{name: getattr(write.after, name) for name in changed})
+
+
+def _token(workset: Workset) -> int | None:
+    return workset.lock.token if workset.lock else None
 
 
 def _reserve(db: sqlite3.Connection, change: ClusterChange) -> None:

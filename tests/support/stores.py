@@ -1,0 +1,82 @@
+"""State's stores over real engines, each test's data apart from all others."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from daylily_state.ports import Store
+from daylily_state.store.dynamodb import DynamoDBSettings, DynamoDBStore
+from daylily_state.store.sqlite import SqliteStore
+
+
+class Endpoint(Protocol):
+    """What speaks DynamoDB: moto or DynamoDB Local."""
+
+    @property
+    def endpoint_url(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def access_key_id(self) -> str: ...
+    @property
+    def secret_access_key(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """Opens store objects on the same data: `replicas()` is what one more process would have."""
+
+    open_another: Callable[[], Store]
+    _closing: AsyncExitStack
+
+    def __call__(self) -> Store:
+        store = self.open_another()
+        self._closing.push_async_callback(store.close)
+        return store
+
+
+def dynamodb_settings(
+    endpoint: Endpoint, prefix: str, *, url: str = "", connections: int = 8
+) -> DynamoDBSettings:
+    """Settings for tables at this endpoint, or at `url` that leads there."""
+    return DynamoDBSettings(
+        region=endpoint.region,
+        prefix=prefix,
+        endpoint_url=url or endpoint.endpoint_url,
+        access_key_id=endpoint.access_key_id,
+        secret_access_key=endpoint.secret_access_key,
+        connections=connections,
+    )
+
+
+def own_prefix() -> str:
+    """A prefix for the tables of one test."""
+    return f"t-{uuid.uuid4().hex[:12]}-"
+
+
+@asynccontextmanager
+async def replicas_on(open_another: Callable[[], Store]) -> AsyncIterator[Replicas]:
+    """Replicas of a store whose tables are made first; all are closed at the end."""
+    async with AsyncExitStack() as closing:
+        replicas = Replicas(open_another, closing)
+        await replicas().create_tables()
+        yield replicas
+
+
+@asynccontextmanager
+async def dynamodb_replicas(endpoint: Endpoint) -> AsyncIterator[Replicas]:
+    """Replicas on fresh tables, deleted at the end: an engine in memory keeps no test's data."""
+    settings = dynamodb_settings(endpoint, own_prefix())
+    async with replicas_on(lambda: DynamoDBStore(settings)) as replicas:
+        yield replicas
+
+
+@asynccontextmanager
+async def sqlite_replicas(folder: Path) -> AsyncIterator[Replicas]:
+    """Replicas on a fresh file."""
+    path = folder / "state.sqlite"
+    async with replicas_on(lambda: SqliteStore(path)) as replicas:
+        yield replicas
