@@ -1,6 +1,5 @@
 """Discovery on moto's S3."""
 
-import uuid
 from datetime import UTC, datetime
 
 import pytest
@@ -17,20 +16,11 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.fixture
-def s3(moto_server):
-    client = moto_server.client("s3")
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def bucket(s3):
+def bucket(s3, bucket):
     """A bucket with the five worksets of the demo."""
-    name = f"lab-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
     for workset in demo_worksets("d"):
-        put_workset(s3, name, workset, NOW)
-    return name
+        put_workset(s3, bucket, workset, NOW)
+    return bucket
 
 
 async def scan(s3, bucket, known=()):

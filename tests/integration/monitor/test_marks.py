@@ -1,7 +1,6 @@
 """Sentinels for older tools, on moto's S3."""
 
 import logging
-import uuid
 from datetime import UTC, datetime
 
 import pytest
@@ -15,18 +14,9 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.fixture
-def s3(moto_server):
-    client = moto_server.client("s3")
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def bucket(s3):
-    name = f"lab-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    s3.put_object(Bucket=name, Key=f"{FOLDER}daylily.ready", Body=b"")
-    return name
+def bucket(s3, bucket):
+    s3.put_object(Bucket=bucket, Key=f"{FOLDER}daylily.ready", Body=b"")
+    return bucket
 
 
 def marks(s3, bucket, folder=FOLDER):

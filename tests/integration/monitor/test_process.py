@@ -4,13 +4,12 @@ import asyncio
 import os
 import signal
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from daylily_client.monitor import supervisor
 from daylily_client.monitor.process import PipelineProcess, ProcessFiles, is_over, read_record
+from tests.integration.monitor.lab import alive, pids_in, until
 
 
 @pytest.fixture
@@ -26,25 +25,6 @@ def start(files, script, *, grace=5.0, **environment):
         environment={"PATH": os.environ["PATH"], **environment},
         grace=grace,
     )
-
-
-async def until(condition, seconds=10.0):
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come about"
-        await asyncio.sleep(0.02)
-
-
-def alive(pid):
-    """Whether a process runs; one that is dead and not yet reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def pids_in(path):
-    return [int(word) for word in path.read_text().split()] if path.exists() else []
 
 
 async def test_a_command_runs_in_its_directory_with_its_environment_and_log(files):

@@ -1,27 +1,11 @@
 """A run's files in and out, on moto's S3."""
 
-import uuid
-
 import pytest
 from daylily.workset.v1 import workset_pb2
 
 from daylily_client.monitor.transfer import TransferError, export, fetch_inputs
 
 FOLDER = "active/ws-1/"
-
-
-@pytest.fixture
-def s3(moto_server):
-    client = moto_server.client("s3")
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def bucket(s3):
-    name = f"lab-{uuid.uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
-    return name
 
 
 async def always():

@@ -26,7 +26,7 @@ def rows(worksets: Sequence[DemoWorkset], state: StateClient) -> dict[str, Row]:
             state="WAITING" if backs_off else name,
             attempt=workset.attempt,
             step=workset.progress.step,
-            percent=workset.progress.percent,
+            percent=100 if name == "COMPLETE" else workset.progress.percent,
             message=workset.error_details if name == "ERROR" else workset.progress.message,
         )
     return found
