@@ -25,6 +25,8 @@ from daylily_state.settings import StateSettings
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HG001 = demo_worksets("d")[0]
 LEASE = timedelta(seconds=60)
+UNTIL_STOPPED = "echo $$ > pids; sleep 60 & echo $! >> pids; wait"
+"""A command that writes down its two processes and does not end by itself."""
 
 
 class StateProcess:

@@ -7,15 +7,13 @@ import pytest
 from daylily.workset.v1 import workset_pb2
 
 from daylily_client.monitor.run import Run
-from tests.integration.monitor.lab import alive, pids_in, result_file, until
+from tests.integration.monitor.lab import UNTIL_STOPPED, alive, pids_in, result_file, until
 
 READY = workset_pb2.WORKSET_STATE_READY
 IN_PROGRESS = workset_pb2.WORKSET_STATE_IN_PROGRESS
 COMPLETE = workset_pb2.WORKSET_STATE_COMPLETE
 ERROR = workset_pb2.WORKSET_STATE_ERROR
 IGNORED = workset_pb2.WORKSET_STATE_IGNORED
-
-UNTIL_STOPPED = "echo $$ > pids; sleep 60 & echo $! >> pids; wait"
 
 
 async def run(lab, script, **settings):
