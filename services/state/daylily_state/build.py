@@ -1,5 +1,6 @@
 """The one place where a state server is put together."""
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -11,8 +12,11 @@ from daylily_state.api.errors import ERRORS
 from daylily_state.api.servicer import StateServicer
 from daylily_state.app.counting import Counting
 from daylily_state.app.deciding import Decider
+from daylily_state.app.dependencies import DependencyResolver
 from daylily_state.app.feed import Feed
 from daylily_state.app.pools import Pools
+from daylily_state.app.promoter import Promoter
+from daylily_state.app.reaper import Reaper
 from daylily_state.app.records import Records
 from daylily_state.app.worksets import Worksets
 from daylily_state.domain.errors import StoreUnavailableError
@@ -44,15 +48,24 @@ def state_server(settings: StateSettings, *, clock: Clock | None = None) -> Serv
         decider = Decider(store, time, feed.committed)
         counting = Counting(store, feed, time)
         worksets = Worksets(store, decider, time, settings.retry_policy)
+        records = Records(store, time)
+        replica_id = uuid.uuid4().hex
+        reaper = Reaper(
+            store, feed, decider, time, policy=settings.retry_policy, replica_id=replica_id
+        )
+        resolver = DependencyResolver(store, feed, decider, records, time, replica_id=replica_id)
         server.background("feed", feed.run)
         server.background("counting", counting.run)
+        server.background("reaper", reaper.run)
+        server.background("dependencies", resolver.run)
+        server.background("promoter", Promoter(store, time).run)
         server.add_service(
             SERVICE,
             state_pb2_grpc.add_StateServiceServicer_to_server,
             StateServicer(
                 worksets=worksets,
                 pools=Pools(store, decider, time),
-                records=Records(store, time),
+                records=records,
                 counting=counting,
                 feed=feed,
             ),

@@ -86,7 +86,7 @@ class Counting:
             await self._checkpoint()
 
     def _batches(self) -> AsyncIterator[Batch]:
-        return self._feed.watch(self._position)
+        return self._feed.follow(self._position)
 
     async def _checkpoint(self) -> None:
         if self._clock.monotonic() < self._save_at or self._position == self._saved:

@@ -191,6 +191,20 @@ class Feed:
             if not self._watchers:
                 self._watched.clear()
 
+    async def follow(
+        self, position: Position, wanted: Callable[[Event], bool] = lambda _: True
+    ) -> AsyncIterator[Batch]:
+        """The same for tasks of this server, which are cancelled soon after it begins to stop.
+
+        Raises:
+            StoreUnavailableError: events that are not in memory cannot be read.
+        """
+        try:
+            async for batch in self.watch(position, wanted):
+                yield batch
+        except StoppingError:
+            await asyncio.Event().wait()
+
     async def _begun(self, position: Position) -> None:
         """Wait until the tail knows the heads, and refuse a position that it cannot reach."""
         while not self._heads:
