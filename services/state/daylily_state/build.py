@@ -1,10 +1,11 @@
 """The one place where a state server is put together."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
+import botocore.session
 from daylily.state.v1 import state_pb2_grpc
 
 from daylily_runtime import Clock, Server, StartError, SystemClock
@@ -22,27 +23,49 @@ from daylily_state.app.worksets import Worksets
 from daylily_state.domain.errors import StoreUnavailableError
 from daylily_state.ports import ReadSet, Store
 from daylily_state.settings import StateSettings
+from daylily_state.store.dynamodb import DynamoDBSettings, DynamoDBStore
 from daylily_state.store.sqlite import SqliteStore
 
 SERVICE: Final = "daylily.state.v1.StateService"
 
 
 def open_store(settings: StateSettings) -> Store:
-    """The store that the settings name; nothing is read or written yet."""
-    return SqliteStore(settings.sqlite_path)
+    """The store that the settings name; nothing is read or written yet.
+
+    Raises:
+        StartError: nothing says in which region the tables are.
+    """
+    if settings.store == "sqlite":
+        return SqliteStore(settings.sqlite_path)
+    region = settings.aws_region or botocore.session.Session().get_config_variable("region")
+    if not region:
+        raise StartError("DAYLILY_AWS_REGION is not set, and the AWS settings name no region.")
+    return DynamoDBStore(
+        DynamoDBSettings(
+            region=region,
+            prefix=settings.table_prefix,
+            endpoint_url=settings.dynamodb_endpoint or None,
+        )
+    )
 
 
-def state_server(settings: StateSettings, *, clock: Clock | None = None) -> Server:
+def state_server(
+    settings: StateSettings,
+    *,
+    clock: Clock | None = None,
+    make_store: Callable[[StateSettings], Store] = open_store,
+) -> Server:
     """A state server, not started.
 
     Args:
         settings: see `StateSettings`.
         clock: the time it lives in; tests give their own.
+        make_store: what stands between it and its data; tests put faults there.
     """
     time = clock or SystemClock()
 
     async def build(server: Server) -> None:
-        store = await server.open("store", _opened(settings))
+        store = await server.open("store", _opened(settings, make_store(settings)))
         server.depends_on("store", lambda: _answers(store))
         feed = Feed(store, time, server.lifecycle)
         decider = Decider(store, time, feed.committed)
@@ -75,8 +98,7 @@ def state_server(settings: StateSettings, *, clock: Clock | None = None) -> Serv
 
 
 @asynccontextmanager
-async def _opened(settings: StateSettings) -> AsyncIterator[Store]:
-    store = open_store(settings)
+async def _opened(settings: StateSettings, store: Store) -> AsyncIterator[Store]:
     try:
         if settings.store == "sqlite" or settings.create_tables:
             await store.create_tables()

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 
-from daylily_runtime import configure_logging, run
+from daylily_runtime import StartError, configure_logging, run
 from daylily_state.build import open_store, state_server
 from daylily_state.domain.errors import StoreUnavailableError
 from daylily_state.settings import StateSettings
@@ -33,13 +33,14 @@ def main() -> None:
 
 
 async def _create_tables(settings: StateSettings) -> int:
-    store = open_store(settings)
     try:
-        await store.create_tables()
-    except StoreUnavailableError as error:
+        store = open_store(settings)
+        try:
+            await store.create_tables()
+        finally:
+            await store.close()
+    except (StartError, StoreUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    finally:
-        await store.close()
     sys.stdout.write("Everything is there.\n")
     return 0
