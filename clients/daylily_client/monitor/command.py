@@ -1,50 +1,21 @@
 """The command `worksets monitor`."""
 
 import asyncio
-import re
 import socket
 from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from daylily_client import (
-    AsyncSchedulerClient,
-    AsyncStateClient,
-    ClientOptions,
-    DaylilyError,
-)
+from daylily_client import AsyncSchedulerClient, AsyncStateClient, ClientOptions
+from daylily_client.cli.context import App
+from daylily_client.cli.params import Span
 from daylily_client.monitor.logs import log_to_stderr
 from daylily_client.monitor.monitor import Monitor
 from daylily_client.monitor.run import RunContext
 from daylily_client.monitor.s3 import s3_client
 from daylily_client.monitor.settings import ClusterShape, MonitorSettings
 from daylily_client.monitor.workdir import Workdir, WorkdirInUseError
-
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Span(click.ParamType[timedelta]):
-    """A span of time: 90s, 15m, 1.5h."""
-
-    name = "time"
-
-    def __init__(self, least: timedelta, most: timedelta) -> None:
-        self._least = least
-        self._most = most
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", str(value))
-        if match is None:
-            self.fail(f"{value!r} is no time such as 90s, 15m or 1.5h", param, ctx)
-        span = timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-        if not self._least <= span <= self._most:
-            self.fail(f"{value} is not between {self._least} and {self._most}", param, ctx)
-        return span
 
 
 def _default_owner() -> str:
@@ -74,19 +45,19 @@ def _default_owner() -> str:
 @click.option(
     "--lease",
     default="15m",
-    type=Span(timedelta(seconds=10), timedelta(hours=24)),
-    help="Of each lock; renewed every third of it.",
+    type=Span(),
+    help="Of each lock, 10s to 24h; renewed every third of it.",
 )
 @click.option(
     "--scan-interval",
     default="60s",
-    type=Span(timedelta(seconds=0.2), timedelta(hours=1)),
+    type=Span(),
     help="Between looks at the bucket.",
 )
 @click.option(
     "--grace",
     default="30s",
-    type=Span(timedelta(0), timedelta(hours=1)),
+    type=Span(),
     help="From SIGTERM to SIGKILL for a command that is to stop.",
 )
 @click.option(
@@ -96,7 +67,9 @@ def _default_owner() -> str:
     "--scheduler", default="127.0.0.1:50052", envvar="DAYLILY_SCHEDULER_ADDRESS", show_envvar=True
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
 def monitor(
+    ctx: click.Context,
     *,
     bucket: str,
     prefix: str,
@@ -125,36 +98,43 @@ def monitor(
     reports by lines such as "::step run_pipeline 40", leaves results in DAYLILY_RESULTS_DIR, and
     ends with 0, or 65 for bad data, 75 for a fault that passes, 78 for a wrong configuration.
     """
-    settings = MonitorSettings(
-        bucket=bucket,
-        prefix=f"{prefix.strip('/')}/" if prefix.strip("/") else "",
-        cluster=ClusterShape(
-            name=cluster,
-            vcpus=vcpus,
-            memory_gb=memory_gb,
-            storage_gb=storage_gb,
-            slots=slots,
-            price_per_vcpu_hour_usd=price,
-            fixed_cost_per_hour_usd=fixed_price,
-            region=region,
-            availability_zone=zone,
-            instance_types=instance_types,
-        ),
-        owner_id=owner,
-        command=command,
-        workdir=workdir,
-        lease=lease,
-        scan_interval=scan_interval,
-        grace=grace,
+    shape = ClusterShape(
+        name=cluster,
+        vcpus=vcpus,
+        memory_gb=memory_gb,
+        storage_gb=storage_gb,
+        slots=slots,
+        price_per_vcpu_hour_usd=price,
+        fixed_cost_per_hour_usd=fixed_price,
+        region=region,
+        availability_zone=zone,
+        instance_types=instance_types,
     )
     try:
-        asyncio.run(_monitor(settings, state, scheduler))
-    except (DaylilyError, WorkdirInUseError) as error:
+        settings = MonitorSettings(
+            bucket=bucket,
+            prefix=f"{prefix.strip('/')}/" if prefix.strip("/") else "",
+            cluster=shape,
+            owner_id=owner,
+            command=command,
+            workdir=workdir,
+            lease=lease,
+            scan_interval=scan_interval,
+            grace=grace,
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    app = ctx.find_object(App)
+    options = ClientOptions(actor=owner, tls=app.options.tls if app else None)
+    try:
+        asyncio.run(_monitor(settings, options, state, scheduler))
+    except WorkdirInUseError as error:
         raise click.ClickException(str(error)) from error
 
 
-async def _monitor(settings: MonitorSettings, state: str, scheduler: str) -> None:
-    options = ClientOptions(actor=settings.owner_id)
+async def _monitor(
+    settings: MonitorSettings, options: ClientOptions, state: str, scheduler: str
+) -> None:
     async with (
         AsyncStateClient(state, options) as state_client,
         AsyncSchedulerClient(scheduler, options) as scheduler_client,

@@ -43,6 +43,9 @@ class MonitorSettings:
         progress_interval: between reports of the end of a run's log. Steps are reported at once.
         grace: from SIGTERM to SIGKILL when a run is stopped.
         claim_wait: how long one claim waits for work, 45 s at most.
+
+    Raises:
+        ValueError: the lease is none that state grants, or the owner's name is too long.
     """
 
     bucket: str
@@ -57,3 +60,9 @@ class MonitorSettings:
     progress_interval: timedelta = timedelta(seconds=15)
     grace: timedelta = timedelta(seconds=GRACE_SECONDS)
     claim_wait: timedelta = timedelta(seconds=30)
+
+    def __post_init__(self) -> None:
+        if not timedelta(seconds=10) <= self.lease <= timedelta(hours=24):
+            raise ValueError("the lease must last from 10 s to 24 h")
+        if not 1 <= len(self.owner_id.encode()) <= 128:
+            raise ValueError("the owner's name must have from 1 to 128 bytes")

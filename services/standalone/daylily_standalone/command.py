@@ -7,16 +7,50 @@ import click
 from rich.console import Console
 
 from daylily_client import DaylilyError
+from daylily_runtime import SettingsError
 from daylily_standalone.demo.play import play
 from daylily_standalone.demo.stage import DemoError, Stage
-from daylily_standalone.fake_aws import endpoint
+from daylily_standalone.fake_aws import PortInUseError, endpoint
+from daylily_standalone.up import LOCALHOST, Ports
+from daylily_standalone.up import up as run_up
+from daylily_standalone.welcome import welcome
 
 EXIT_NOT_AS_EXPECTED = 1
 EXIT_NOT_PLAYED = 2
 
-_STATE = "127.0.0.1:50051"
-_SCHEDULER = "127.0.0.1:50052"
-_AWS_PORT = 5001
+_STATE = f"{LOCALHOST}:{Ports.state}"
+_SCHEDULER = f"{LOCALHOST}:{Ports.scheduler}"
+_PORT = click.IntRange(1, 65535)
+
+
+@click.command(context_settings={"show_default": True})
+@click.option(
+    "--data-dir",
+    default=Path(".daylily"),
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where everything is kept.",
+)
+@click.option("--state-port", default=Ports.state, type=_PORT)
+@click.option("--scheduler-port", default=Ports.scheduler, type=_PORT)
+@click.option("--notifier-port", default=Ports.notifier, type=_PORT)
+@click.option("--aws-port", default=Ports.aws, type=_PORT, help="Of the fake AWS.")
+def up(
+    *, data_dir: Path, state_port: int, scheduler_port: int, notifier_port: int, aws_port: int
+) -> None:
+    """Run state, scheduler, notifier and a fake AWS on this machine.
+
+    Needs nothing but this one process. Stopped and started again, it knows what it knew.
+    """
+    ports = Ports(state_port, scheduler_port, notifier_port, aws_port)
+
+    def ready(aws: str) -> None:
+        click.echo(welcome(ports, aws, str(data_dir.absolute())))
+
+    try:
+        code = run_up(data_dir, ports, ready)
+    except (PortInUseError, SettingsError) as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(code)
 
 
 @click.command(context_settings={"show_default": True})
@@ -24,7 +58,7 @@ _AWS_PORT = 5001
 @click.option(
     "--scheduler", default=_SCHEDULER, envvar="DAYLILY_SCHEDULER_ADDRESS", show_envvar=True
 )
-@click.option("--aws", default=endpoint(_AWS_PORT), help="Address of the fake AWS.")
+@click.option("--aws", default=endpoint(Ports.aws), help="Address of the fake AWS.")
 @click.option(
     "--directory",
     default=Path(".daylily/demo"),

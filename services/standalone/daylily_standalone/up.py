@@ -1,0 +1,78 @@
+"""The three services in one process over one SQLite file, with a fake AWS beside them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from daylily_notifier.build import build as notifier_server
+from daylily_notifier.config.load import one_topic
+from daylily_notifier.settings import NotifierSettings
+from daylily_runtime import Server, configure_logging, run
+from daylily_scheduler.build import build as scheduler_server
+from daylily_scheduler.settings import SchedulerSettings
+from daylily_standalone.demo.worksets import BUCKET
+from daylily_standalone.fake_aws import TOPIC_ARN, fake_aws
+from daylily_state.build import state_server
+from daylily_state.settings import StateSettings
+
+LOCALHOST = "127.0.0.1"
+DATABASE = "daylily.db"
+
+_RETRY_SECONDS = 3.0
+"""First wait after a failure. A lab waits for half a minute; somebody who looks on does not."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where everything listens, all on the loopback."""
+
+    state: int = 50051
+    scheduler: int = 50052
+    notifier: int = 50053
+    aws: int = 5001
+
+
+def up(directory: Path, ports: Ports, ready: Callable[[str], None]) -> int:
+    """Run everything until SIGTERM or Ctrl-C, and give the exit code: 1 when a part failed.
+
+    Worksets, clusters, events and what is to be notified live in `directory` and are there again
+    at the next start. What is in the fake AWS is not; its bucket and topic are made anew.
+
+    Args:
+        directory: for the data; made if it is not there.
+        ports: where to listen.
+        ready: called with the address of the fake AWS when all of it serves.
+
+    Raises:
+        PortInUseError: the fake AWS's port is taken. A service's own is said in the log.
+        SettingsError: a variable DAYLILY_… in the environment is wrong.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    servers = compose(directory, ports)
+    configure_logging("warning", "console")
+    with fake_aws(ports.aws, BUCKET) as aws:
+        return run(*servers, ready=lambda: ready(aws))
+
+
+def compose(directory: Path, ports: Ports) -> tuple[Server, Server, Server]:
+    """State, scheduler and notifier, not started; the later ones are clients of the first."""
+    state_address = f"{LOCALHOST}:{ports.state}"
+    state = StateSettings.load(
+        host=LOCALHOST,
+        port=ports.state,
+        store="sqlite",
+        sqlite_path=directory / DATABASE,
+        retry_transient_seconds=_RETRY_SECONDS,
+        retry_infrastructure_seconds=_RETRY_SECONDS,
+    )
+    scheduler = SchedulerSettings.load(
+        host=LOCALHOST, port=ports.scheduler, state_address=state_address
+    )
+    notifier = NotifierSettings.load(
+        host=LOCALHOST, port=ports.notifier, state_address=state_address
+    )
+    return (
+        state_server(state),
+        scheduler_server(scheduler),
+        notifier_server(notifier, one_topic(TOPIC_ARN)),
+    )
