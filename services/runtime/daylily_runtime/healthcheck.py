@@ -1,0 +1,44 @@
+"""Ask the server of this container for its health: exit 0 if it is SERVING, 1 if not.
+
+    python -m daylily_runtime.healthcheck            # 127.0.0.1 and DAYLILY_PORT
+    python -m daylily_runtime.healthcheck HOST:PORT
+
+With TLS on (`DAYLILY_TLS_CERT`) the server's own certificate is trusted, under the name in it.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+_SECONDS = 2.0
+
+
+def main() -> int:
+    """Ask, say what is wrong on standard error, and give the exit code."""
+    address = sys.argv[1] if len(sys.argv) > 1 else f"127.0.0.1:{os.environ['DAYLILY_PORT']}"
+    try:
+        with _channel(address) as channel:
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=_SECONDS
+            )
+    except grpc.RpcError as error:
+        sys.stderr.write(f"{address} does not answer: {error}\n")
+        return 1
+    status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    sys.stderr.write(f"{address} is {status}\n")
+    return 0 if answer.status == health_pb2.HealthCheckResponse.SERVING else 1
+
+
+def _channel(address: str) -> grpc.Channel:
+    certificate = os.environ.get("DAYLILY_TLS_CERT")
+    if not certificate:
+        return grpc.insecure_channel(address)
+    chain = Path(certificate).read_bytes()
+    return grpc.secure_channel(address, grpc.ssl_channel_credentials(root_certificates=chain))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
