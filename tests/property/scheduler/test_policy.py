@@ -119,8 +119,7 @@ class Scheduling(RuleBasedStateMachine):
 
     @rule(limit=st.integers(0, 2), budget=st.sampled_from([0.0, 5.0]))
     def limits_change(self, limit, budget):
-        self.book.limits.set_all([Customer("acme", max_concurrent=limit, budget_usd=budget)])
-        self.book.limits_changed()
+        self.book.set_customers([Customer("acme", max_concurrent=limit, budget_usd=budget)])
 
     @rule(minutes=st.integers(1, 2))
     def time_passes(self, minutes):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from daylily_scheduler.domain.fleet import Fleet
 from daylily_scheduler.domain.limits import Limits
-from daylily_scheduler.domain.model import Cluster, Workset, WorksetState
+from daylily_scheduler.domain.model import Cluster, Customer, Workset, WorksetState
 from daylily_scheduler.domain.queue import Hold, Queue
 from daylily_scheduler.domain.resources import Resources
 
@@ -29,6 +29,10 @@ class Changes:
 
 class Book:
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets everything, for beginning anew."""
         self.queue = Queue()
         self.fleet = Fleet()
         self.limits = Limits()
@@ -74,6 +78,20 @@ class Book:
         self.queue.remove(workset_id)
         self._end(workset_id)
 
+    def drop(self, workset_id: str) -> None:
+        """There is no such workset."""
+        self.queue.remove(workset_id)
+        self._end(workset_id)
+
+    def run(self, workset_id: str, cluster_name: str, version: int, *, started: bool) -> bool:
+        """The workset was locked for a cluster, or started there. False when it is not known."""
+        state = WorksetState.IN_PROGRESS if started else WorksetState.LOCKED
+        return self._occupy(workset_id, version, state, cluster_name)
+
+    def cancel(self, workset_id: str, version: int) -> bool:
+        """The workset was cancelled while it is locked. False when it is not known."""
+        return self._occupy(workset_id, version, WorksetState.IGNORED, None)
+
     # --- picks on their way to a lock ---
 
     def assign(self, workset: Workset, cluster_name: str) -> None:
@@ -99,12 +117,6 @@ class Book:
             self._changes.freed.add(freed)
         if self.limits.undo(workset_id):
             self._changes.everything = True
-
-    def postpone(self, workset_id: str, until: datetime, now: datetime) -> None:
-        """Lets the workset wait until then, whatever its row says."""
-        workset = self.queue.get(workset_id)
-        if workset is not None:
-            self.queue.put(replace(workset, available_at=until), now)
 
     # --- clusters and customers ---
 
@@ -145,8 +157,14 @@ class Book:
         """Somebody new asks for work on this cluster."""
         self._changes.freed.add(cluster_name)
 
-    def limits_changed(self) -> None:
+    def set_customers(self, customers: list[Customer]) -> None:
+        """Takes all customers as state has them."""
+        self.limits.set_all(customers)
         self._changes.everything = True
+
+    def refuse_customer(self, customer_id: str) -> None:
+        """State said that this customer may start nothing more."""
+        self.limits.refuse(customer_id)
 
     # --- time ---
 
@@ -165,6 +183,24 @@ class Book:
         return min((at for at in times if at is not None), default=None)
 
     # --- inside ---
+
+    def _occupy(
+        self, workset_id: str, version: int, state: WorksetState, cluster_name: str | None
+    ) -> bool:
+        known = self.known(workset_id)
+        if known is None or version < known.version:
+            return known is not None
+        self.queue.remove(workset_id)
+        self._start(
+            replace(
+                known,
+                state=state,
+                locked=True,
+                cluster_name=known.cluster_name if cluster_name is None else cluster_name,
+                version=version,
+            )
+        )
+        return True
 
     def _start(self, workset: Workset) -> None:
         self.active[workset.workset_id] = workset

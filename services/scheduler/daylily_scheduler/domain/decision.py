@@ -20,6 +20,14 @@ KINDS_LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Dependency:
+    """A workset that another one depends on and that is not COMPLETE."""
+
+    workset_id: str
+    state: WorksetState
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """Where one workset would go now, with every cluster's score and why not elsewhere.
     `cluster_name` is empty when it would go nowhere; then `reasons` says why.
@@ -31,29 +39,33 @@ class Decision:
     reasons: tuple[Reason, ...]
 
 
-def decide(book: Book, workset: Workset, now: datetime) -> Decision:
+def decide(
+    book: Book, workset: Workset, now: datetime, dependencies: Iterable[Dependency] = ()
+) -> Decision:
     """Where a workset would go now if it were its turn."""
     placements = tuple(all_places(workset, book.fleet, now))
-    why_not = general_reasons(book, workset, now)
-    first = placements[0] if placements else None
-    fit = first if first is not None and first.feasible else None
-    if fit is None and placements:
+    why_not = general_reasons(book, workset, now, dependencies)
+    best = next((place for place in placements if place.feasible), None)
+    if best is None and workset.state is WorksetState.READY:
         why_not = (*why_not, *nearest(placements))
     return Decision(
         workset_id=workset.workset_id,
-        cluster_name=fit.cluster_name if fit is not None and not why_not else "",
+        cluster_name=best.cluster_name if best is not None and not why_not else "",
         placements=placements,
         reasons=why_not,
     )
 
 
-def general_reasons(book: Book, workset: Workset, now: datetime) -> tuple[Reason, ...]:
+def general_reasons(
+    book: Book, workset: Workset, now: datetime, dependencies: Iterable[Dependency] = ()
+) -> tuple[Reason, ...]:
     """Why the workset may not start, whatever the cluster."""
-    found = []
     if workset.state is not WorksetState.READY:
         return (reasons.not_waiting(workset.state.value),)
+    found = []
     if not workset.dependencies_met:
-        found.append(reasons.dependency())
+        named = [_dependency_reason(dependency) for dependency in dependencies]
+        found.extend(named or [reasons.dependency()])
     if workset.available_at is not None and workset.available_at > now:
         found.append(reasons.backoff(workset.available_at))
     found.extend(book.limits.rejections(workset))
@@ -106,6 +118,12 @@ def why_nothing_anywhere(book: Book, now: datetime) -> tuple[Reason, ...]:
 
 
 # --- inside ---
+
+
+def _dependency_reason(dependency: Dependency) -> Reason:
+    ended = dependency.state in {WorksetState.ERROR, WorksetState.IGNORED}
+    say = reasons.dependency_failed if ended else reasons.dependency
+    return say(dependency.workset_id, dependency.state.value)
 
 
 def _first_of_each_kind(book: Book) -> Iterator[Workset]:

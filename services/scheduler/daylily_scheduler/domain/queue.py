@@ -148,6 +148,10 @@ class Queue:
     def is_pickable(self, workset_id: str) -> bool:
         return workset_id in self._filed
 
+    def is_doubted(self, workset_id: str) -> bool:
+        """Whether it is kept out of picks until state says how it is."""
+        return self._holds.get(workset_id) is Hold.STALE
+
     def lanes(self, priority: Priority) -> Iterator[tuple[OrderKey, Lane]]:
         """The lanes of a class, the one with the oldest workset first."""
         return iter(self._heads[priority])

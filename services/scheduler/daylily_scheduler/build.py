@@ -1,0 +1,100 @@
+"""The composition: one place where the parts of a scheduler are put together."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import grpc
+import grpc.aio
+from daylily.scheduler.v1 import scheduler_pb2_grpc
+from grpc_health.v1 import health_pb2
+
+from daylily_client.options import ClientOptions, TlsFiles
+from daylily_client.state import AsyncStateClient
+from daylily_runtime.clock import Clock, SystemClock
+from daylily_runtime.server import Server
+from daylily_scheduler.api.errors import ERRORS
+from daylily_scheduler.api.service import SERVICE, Parts, SchedulerServicer
+from daylily_scheduler.claims import ClaimDesk
+from daylily_scheduler.clusters import Clusters
+from daylily_scheduler.domain.book import Book
+from daylily_scheduler.feed.follower import Follower
+from daylily_scheduler.feed.reader import Reader
+from daylily_scheduler.feed.refresher import Refresher
+from daylily_scheduler.locks import Locks
+from daylily_scheduler.settings import SchedulerSettings
+from daylily_scheduler.waiting import WaitingRoom
+
+
+def connect(settings: SchedulerSettings) -> AsyncStateClient:
+    """The client of the state service that the settings name."""
+    tls = TlsFiles(ca=settings.state_tls_ca) if settings.state_tls_ca else None
+    return AsyncStateClient(settings.state_address, ClientOptions(actor="scheduler", tls=tls))
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What a scheduler takes from outside of itself; tests put their own in."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    draw: Callable[[], float] = random.random
+    connect: Callable[[SchedulerSettings], AsyncStateClient] = connect
+
+
+def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server:
+    """A scheduler, not started yet: for `daylily_runtime.run.serve`, or in process of another."""
+    given = outside or Outside()
+
+    async def compose(server: Server) -> None:
+        state = await server.open("state client", given.connect(settings))
+        book = Book()
+        reader = Reader(state, given.clock)
+        room = WaitingRoom(book, given.clock, server.lifecycle)
+        refresher = Refresher(reader, book, given.clock, room.settle)
+        follower = Follower(state, reader, refresher, book, clock=given.clock, settle=room.settle)
+        locks = Locks(state, book, refresher, given.clock, room.settle)
+        desk = ClaimDesk(state, locks, room, book, given.clock, draw=given.draw)
+        clusters = Clusters(state, book, given.clock, room.settle)
+
+        async def knows_state() -> None:
+            if not follower.caught_up.is_set():
+                raise ConnectionError("has not caught up with state")
+            await _answers(state)
+
+        server.depends_on("state", knows_state)
+        server.on_close("locks to give back", locks.close)
+        server.background("feed", follower.run)
+        server.background("refresher", refresher.run)
+        server.background("timers", room.keep_time)
+        server.add_service(
+            SERVICE,
+            scheduler_pb2_grpc.add_SchedulerServiceServicer_to_server,
+            SchedulerServicer(
+                Parts(
+                    state=state,
+                    book=book,
+                    desk=desk,
+                    room=room,
+                    follower=follower,
+                    clusters=clusters,
+                    clock=given.clock,
+                    started_at=given.clock.now(),
+                )
+            ),
+        )
+
+    return Server("scheduler", settings, compose, errors=ERRORS)
+
+
+async def _answers(state: AsyncStateClient) -> None:
+    """A sign of life of a state service that serves."""
+    check: grpc.aio.UnaryUnaryMultiCallable[
+        health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+    ] = state.channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
+    answer = await check(health_pb2.HealthCheckRequest())
+    if answer.status != health_pb2.HealthCheckResponse.SERVING:
+        raise ConnectionError("state does not serve")

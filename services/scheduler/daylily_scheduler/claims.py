@@ -1,0 +1,157 @@
+"""Claims: a pick for a cluster, and the lock on it for the one who asks.
+
+The pick is made in memory. State decides: a pick that somebody else locked first is lost, and the
+claim goes on with its next one. A claim for which nothing is there waits, and is woken by whatever
+makes something possible.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from daylily_client.errors import GrantNotFound
+from daylily_client.state import AsyncStateClient
+from daylily_runtime.clock import Clock
+from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.decision import why_nothing
+from daylily_scheduler.domain.policy import Pick, pick
+from daylily_scheduler.domain.reasons import Reason
+from daylily_scheduler.errors import DrainingError, UnknownClusterError
+from daylily_scheduler.locks import Grant, Locks, LostError
+from daylily_scheduler.waiting import WaitingRoom
+
+# A claim that does not wait gives up after so many lost races; one that waits tries on until its
+# time is over.
+MOST_LOSSES: Final = 20
+# After n lost races a pick passes over up to 2^n - 1 worksets of its kind, at most this many, so that
+# schedulers that race for the head of the queue part.
+MOST_PASSED_OVER: Final = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a monitor asks for. `is_new`: no call with this request_id was made before."""
+
+    cluster_name: str
+    owner_id: str
+    lease: timedelta | None
+    max_wait: float
+    request_id: str
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a claim got: a grant, or the reasons why there is none."""
+
+    grant: Grant | None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since this process started."""
+
+    granted: int = 0
+    empty: int = 0
+    lost: int = 0
+
+
+class ClaimDesk:
+    """Serves claims.
+
+    Args:
+        state: the state service.
+        locks: takes locks there.
+        room: where claims wait.
+        book: what is known.
+        clock: time.
+        draw: chance, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        state: AsyncStateClient,
+        locks: Locks,
+        room: WaitingRoom,
+        book: Book,
+        clock: Clock,
+        *,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._state = state
+        self._locks = locks
+        self._room = room
+        self._book = book
+        self._clock = clock
+        self._draw = draw
+        self.counts = Counts()
+
+    async def claim(self, claim: Claim) -> Outcome:
+        """Picks and locks the next workset for a cluster; waits up to `max_wait` seconds for one.
+
+        Raises:
+            UnknownClusterError, DrainingError: there is no such cluster, or it takes no new work.
+            StoppingError: the server stops while the claim waits.
+            LockLost: the call repeats one whose grant is gone since.
+            DaylilyError: state refuses the claim, or does not answer.
+        """
+        self._check_cluster(claim.cluster_name)
+        end = self._clock.monotonic() + claim.max_wait
+        may_be_repeat = not claim.is_new
+        losses = 0
+        while losses < MOST_LOSSES or self._clock.monotonic() < end:
+            found = self._pick(claim.cluster_name, losses)
+            if found is None and may_be_repeat:
+                # Its first call may have locked what it asks for, through another scheduler.
+                grant = await self._granted_before(claim)
+                if grant is not None:
+                    return self._granted(grant)
+                may_be_repeat = False
+                found = self._pick(claim.cluster_name, losses)
+            if found is None and self._clock.monotonic() < end:
+                seconds = end - self._clock.monotonic()
+                found = await self._room.wait(claim.cluster_name, seconds, had_turn=losses > 0)
+            if found is None:
+                break
+            try:
+                return self._granted(await self._locks.take(found, claim))
+            except LostError:
+                losses += 1
+                self.counts.lost += 1
+            self._check_cluster(claim.cluster_name)
+        self.counts.empty += 1
+        return Outcome(None, why_nothing(self._book, claim.cluster_name, self._clock.now()))
+
+    # --- inside ---
+
+    def _check_cluster(self, name: str) -> None:
+        cluster = self._book.fleet.get(name)
+        if cluster is None:
+            raise UnknownClusterError(name)
+        if cluster.draining:
+            raise DrainingError(name)
+
+    def _pick(self, cluster_name: str, losses: int) -> Pick | None:
+        """The cluster's pick, assigned to it. Claims that wait are served before."""
+        self._room.settle()
+        span = min(2**losses - 1, MOST_PASSED_OVER)
+        found = pick(
+            self._book, cluster_name, self._clock.now(), pass_over=int(self._draw() * (span + 1))
+        )
+        if found is not None:
+            self._book.assign(found.workset, cluster_name)
+        return found
+
+    async def _granted_before(self, claim: Claim) -> Grant | None:
+        try:
+            answer = await self._state.get_grant(request_id=claim.request_id)
+        except GrantNotFound:
+            return None
+        return self._locks.known(answer.workset, answer.lock_token, claim)
+
+    def _granted(self, grant: Grant) -> Outcome:
+        self.counts.granted += 1
+        return Outcome(grant)

@@ -1,0 +1,1 @@
+"""Keeping the book: state's rows and events become what the policy looks at."""
