@@ -181,11 +181,13 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
     async def EstimateWait(
         self, request: pb.EstimateWaitRequest, context: Context
     ) -> pb.EstimateWaitResponse:
+        del request, context
         raise UnimplementedError("EstimateWait")
 
     async def RecommendClusters(
         self, request: pb.RecommendClustersRequest, context: Context
     ) -> pb.RecommendClustersResponse:
+        del request, context
         raise UnimplementedError("RecommendClusters")
 
     # --- figures ---
