@@ -16,7 +16,6 @@ from typing import Any, Final, TypeVar
 from pynamodb.connection import Connection
 from pynamodb.connection.base import MetaTable
 from pynamodb.expressions.condition import Condition
-from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 from pynamodb.models import Model
 
@@ -189,7 +188,6 @@ class Client:
         newest_first: bool = False,
         strong: bool = False,
         limit: int | None = None,
-        select: Sequence[Path] | None = None,
     ) -> Iterator["QueryPage"]:
         """Pages of a partition in the order of the range key, to its end.
 
@@ -202,7 +200,6 @@ class Client:
                 hash_key,
                 range_key_condition=within,
                 filter_condition=filtered,
-                attributes_to_get=select,
                 index_name=index,
                 scan_index_forward=not newest_first,
                 consistent_read=strong,

@@ -9,8 +9,6 @@ from itertools import islice
 from typing import Final
 from uuid import uuid4
 
-from pynamodb.expressions.operand import Path
-
 from daylily_state.domain.errors import StoreUnavailableError
 from daylily_state.domain.filters import DeliveryFilter
 from daylily_state.domain.records import Consumer, Delivery, Episode, Snapshot
@@ -226,7 +224,6 @@ def put_snapshot(client: Client, snapshot: Snapshot) -> None:
         part=_POINTER,
         generation=generation,
         chunks=len(parts),
-        created_at=None,
         body=to_text((snapshot.cursor, snapshot.written_at)),
     )
     before = client.get(RECORDS, record_id, _POINTER)
@@ -237,27 +234,14 @@ def put_snapshot(client: Client, snapshot: Snapshot) -> None:
 def _remove_old(client: Client, snapshot: Snapshot, before: Item | None) -> None:
     """Removes the chunks of the snapshot before, and those of writers that died before their swap."""
     record_id = _snapshot_id(snapshot.name)
-    now = client.get(RECORDS, record_id, _POINTER)
-    keep = row_from(RecordRow, now).generation if now else ""
-    replaced = row_from(RecordRow, before).generation if before else ""
-    stale = time_key(snapshot.written_at - _LEFT_BEHIND)
+    gone = _chunk_parts(row_from(RecordRow, before)) if before else []
     # Chunks sort by generation and that by time; "pointer" sorts behind every chunk.
-    chunks = client.query_items(
-        RECORDS,
-        record_id,
-        within=RecordRow.part < _POINTER,
-        filtered=RecordRow.chunk.exists(),
-        strong=True,
-        select=(Path(RecordRow.record_id), Path(RecordRow.part)),
-    )
-    parts = [item["part"]["S"] for item in chunks]
-    gone = [
-        part
-        for part in parts
-        if not part.startswith(f"{keep}#")
-        and (part < stale or (replaced and part.startswith(f"{replaced}#")))
-    ]
-    client.delete(RECORDS, [(record_id, part) for part in gone])
+    stale = time_key(snapshot.written_at - _LEFT_BEHIND)
+    left = client.query_items(RECORDS, record_id, within=RecordRow.part < stale, strong=True)
+    gone += [item["part"]["S"] for item in left]
+    now = client.get(RECORDS, record_id, _POINTER)
+    keep = _chunk_parts(row_from(RecordRow, now)) if now else []
+    client.delete(RECORDS, [(record_id, part) for part in sorted({*gone} - {*keep})])
 
 
 def get_snapshot(client: Client, name: str) -> Snapshot | None:
@@ -268,7 +252,7 @@ def get_snapshot(client: Client, name: str) -> Snapshot | None:
         if item is None:
             return None
         pointer = row_from(RecordRow, item)
-        keys = [(record_id, _chunk_part(pointer.generation, n)) for n in range(pointer.chunks)]
+        keys = [(record_id, part) for part in _chunk_parts(pointer)]
         chunks = sorted(
             (row_from(RecordRow, chunk) for chunk in client.batch_get({RECORDS: keys})[RECORDS]),
             key=lambda chunk: chunk.part,
@@ -282,6 +266,10 @@ def get_snapshot(client: Client, name: str) -> Snapshot | None:
 
 def _snapshot_id(name: str) -> str:
     return f"snapshot#{name}"
+
+
+def _chunk_parts(pointer: RecordRow) -> list[str]:
+    return [_chunk_part(pointer.generation, number) for number in range(pointer.chunks)]
 
 
 def _chunk_part(generation: str, number: int) -> str:

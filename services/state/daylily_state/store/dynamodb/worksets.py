@@ -196,13 +196,11 @@ def _failure(row: WorksetRow) -> Failure:
 def changes(before: Workset, after: Workset) -> Iterator[Action]:
     """Sets and removes that make `after` of `before`, and write nothing else.
 
-    Where the lock itself changes hands or ends, lock and progress are written whole: the holder may
+    Where the decision changes the lock, lock and progress are written whole: the holder may
     have renewed or reported since the row was read, and nothing of that may outlive its lock.
     """
     old, new = workset_item(before), workset_item(after)
-    token_before = before.lock and before.lock.token
-    token_after = after.lock and after.lock.token
-    whole = _LOCK_AND_PROGRESS if token_before != token_after else ()
+    whole = _LOCK_AND_PROGRESS if before.lock != after.lock else ()
     for name in sorted({*old, *new, *whole}):
         if name in new and (name in whole or old.get(name) != new[name]):
             yield Path(name).set(new[name])

@@ -186,14 +186,10 @@ def merged(db: sqlite3.Connection, write: WorksetWrite) -> Workset:
         return write.after
     names = {field.name for field in fields(Workset)}
     changed = {name for name in names if getattr(write.after, name) != getattr(write.before, name)}
-    if _token(write.before) != _token(write.after):
+    if write.before.lock != write.after.lock:
         # What a holder has reported meanwhile ends with its lock.
         changed |= {"lock", "progress"}
     return replace(found, **{name: getattr(write.after, name) for name in changed})
-
-
-def _token(workset: Workset) -> int | None:
-    return workset.lock.token if workset.lock else None
 
 
 def _reserve(db: sqlite3.Connection, change: ClusterChange) -> None:
