@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -27,7 +27,8 @@ QUICK = ClientOptions(
     retry=RetryPolicy(first_pause=0.01, longest_pause=0.05, attempt_timeout=1.0),
 )
 
-ConfigText = str
+NOTIFIER = replace(QUICK, actor="notifier")
+
 Connect = Callable[[NotifierSettings], AsyncStateClient]
 
 
@@ -67,7 +68,7 @@ class Deployment:
             clock=self.clock,
             draw=lambda: 0.5,
             owner_id=owner_id,
-            connect=connect or (lambda given: AsyncStateClient(given.state_address, QUICK)),
+            connect=connect or (lambda given: AsyncStateClient(given.state_address, NOTIFIER)),
         )
         chosen = NotifierSettings.load(
             **{"port": 0, "state_address": self.state_address, "drain_seconds": 0.5, **settings}

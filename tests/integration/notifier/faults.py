@@ -13,7 +13,7 @@ from daylily_notifier.channels.sns import SnsSettings
 from daylily_notifier.config.load import NotifierConfig
 from daylily_notifier.domain.message import Message
 from daylily_notifier.settings import NotifierSettings
-from tests.integration.notifier.deployment import QUICK
+from tests.integration.notifier.deployment import NOTIFIER
 
 Hook = Callable[[str], Awaitable[None]]
 
@@ -40,7 +40,7 @@ class Life:
             await asyncio.Event().wait()
 
     def connect(self, settings: NotifierSettings) -> AsyncStateClient:
-        client = MortalStateClient(settings.state_address, QUICK)
+        client = MortalStateClient(settings.state_address, NOTIFIER)
         client.life = self
         return client
 

@@ -55,6 +55,7 @@ async def test_a_message_from_outside_is_delivered_like_any_event(notifier, topi
     assert received.attributes["cluster"] == "c1"
     assert "free_gb=12" in received.body
     assert "team=wgs" in received.body
+    assert "By:        tester" in received.body
 
 
 async def test_a_message_needs_no_subject(notifier, topic):

@@ -86,11 +86,11 @@ def test_a_message_from_outside_is_its_own_headline():
         "EXTERNAL",
         NOON,
         reason="Tonight's backup\nfailed",
-        details={"volume": "fsx-1", "files": 3.0},
+        details={"volume": "fsx-1", "files": 3.0, "free": 0.5, "at": ["a", True]},
     )
     message = render(event, "key")
     assert message.subject == "Tonight's backup failed"
-    assert "Details:   files=3, volume=fsx-1\n" in message.body
+    assert 'Details:   at=["a", true], files=3, free=0.5, volume=fsx-1\n' in message.body
 
 
 @pytest.mark.parametrize("type_", sorted(EVENT_TYPES | {"NEWER_THAN_THIS_NOTIFIER"}))

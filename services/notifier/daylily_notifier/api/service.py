@@ -1,13 +1,15 @@
 """NotifierService: each call translates, does one thing, and translates back."""
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 from uuid import uuid4
 
 from daylily.notifier.v1 import notifier_pb2, notifier_pb2_grpc
 from daylily.workset.v1 import delivery_pb2, event_pb2
 
-from daylily_client import ClaimLost, InvalidArgument, duration, timestamp
+from daylily_client import AsyncStateClient, ClaimLost, InvalidArgument, duration, timestamp
 from daylily_notifier.api.errors import (
     InvalidFieldError,
     UnfinishedDeliveryError,
@@ -28,7 +30,10 @@ _STATE_SECONDS = 4.0
 _OUTSIDE = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="outside")
 """What a message is about that does not say."""
 
-Context = object
+ACTOR_KEY = "x-daylily-actor"
+
+# The generated stubs have a type of their own for it, and only for the type checker.
+Context: TypeAlias = "notifier_pb2_grpc._ServicerContext"  # noqa: SLF001
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,10 @@ class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):
     async def Notify(
         self, request: notifier_pb2.NotifyRequest, context: Context
     ) -> notifier_pb2.NotifyResponse:
-        del context
         if not request.message.strip():
             raise InvalidFieldError("message", "say what happened")
         try:
-            answer = await self._state.publish_event(
+            answer = await self._in_the_name_of(context).publish_event(
                 subject=request.subject if request.HasField("subject") else _OUTSIDE,
                 type=event_pb2.EVENT_TYPE_EXTERNAL,
                 reason=request.message,
@@ -177,6 +181,13 @@ class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):
             latency_p99=duration(stats.latency(0.99)),
             started_at=timestamp(stats.started_at),
         )
+
+    def _in_the_name_of(self, context: Context) -> AsyncStateClient:
+        """The connection to state, for a call that the event shall say the caller made."""
+        metadata = dict(context.invocation_metadata() or ())
+        client = copy.copy(self._state)
+        client.options = replace(client.options, actor=str(metadata.get(ACTOR_KEY, "")))
+        return client
 
     def _named(self, channel: str) -> OpenChannel:
         opened = self._channels.get(channel)

@@ -1,5 +1,6 @@
 """An event in words: what happened, to which workset, where, why, since when, what to do next."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -208,7 +209,9 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return _one_line(str(value))
+    if isinstance(value, str):
+        return _one_line(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _one_line(text: str) -> str:

@@ -92,7 +92,14 @@ class Follower:
         for channel in channels:
             key = delivery_id(event.event_id, channel)
             made.append(
-                delivery_pb2.Delivery(delivery_id=key, channel=channel, event=event, dedup_key=key)
+                delivery_pb2.Delivery(
+                    delivery_id=key,
+                    channel=channel,
+                    event=event,
+                    dedup_key=key,
+                    # Due since it happened: those recorded together are sent in their order.
+                    next_attempt_at=event.occurred_at,
+                )
             )
         return made
 

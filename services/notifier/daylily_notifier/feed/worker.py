@@ -123,15 +123,16 @@ class ChannelWorker:
         groups: dict[str, list[delivery_pb2.Delivery]] = {}
         for delivery in claimed.deliveries:
             groups.setdefault(delivery.event.subject.id, []).append(delivery)
-        # A send that begins too late could outlive its claim, and be sent by another as well.
+        # A message that is begun too late could outlive its claim, and be sent by another as well.
         begin_until = claimed_at + _CLAIM_MARGIN.total_seconds()
         refusals: list[Refusal] = []
         taken = 0
 
         async def deliver(group: list[delivery_pb2.Delivery]) -> None:
             nonlocal taken
-            for delivery in group:
+            for index, delivery in enumerate(group):
                 if self._clock.monotonic() >= begin_until:
+                    await self._give_back(group[index:])
                     return
                 refusal = await self._deliver(delivery)
                 if refusal is None or refusal.permanent:
@@ -146,12 +147,24 @@ class ChannelWorker:
         asked = [refusal.retry_after for refusal in refusals if refusal.retry_after is not None]
         return max(asked, default=timedelta(0)).total_seconds()
 
+    async def _give_back(self, deliveries: list[delivery_pb2.Delivery]) -> None:
+        """Set due as before what was claimed and not begun: in order, rather than after the lease."""
+        for delivery in deliveries:
+            await self._record(
+                state_pb2.UpdateDeliveryRequest(
+                    delivery_id=delivery.delivery_id,
+                    claim_token=delivery.claim_token,
+                    state=PENDING,
+                    next_attempt_at=delivery.next_attempt_at,
+                )
+            )
+
     async def _deliver(self, delivery: delivery_pb2.Delivery) -> Refusal | None:
         """One attempt, and its record."""
-        message = render(
-            event_from_proto(delivery.event), delivery.dedup_key or delivery.delivery_id
-        )
         try:
+            message = render(
+                event_from_proto(delivery.event), delivery.dedup_key or delivery.delivery_id
+            )
             delivered = await self._channel.send(message)
         except RefusedError as error:
             refusal = error.refusal
