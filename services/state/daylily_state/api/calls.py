@@ -1,5 +1,7 @@
 """What every call has in common: who asks, how long a page is, which view."""
 
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from daylily.workset.v1 import workset_pb2
@@ -17,8 +19,12 @@ ANONYMOUS: Final = "anonymous"
 
 # The generated stubs have a type of their own for it, and only for the type checker.
 Context: TypeAlias = "state_pb2_grpc._ServicerContext"  # noqa: SLF001
-FULL: Final = workset_pb2.WORKSET_VIEW_FULL
-BASIC: Final = workset_pb2.WORKSET_VIEW_BASIC
+
+# What the worksets of one answer may weigh: clients take 4 MiB by default. A single one always fits.
+_ANSWER_BYTES: Final = 4 * 1024 * 1024 - 64 * 1024
+_FRAME_BYTES: Final = 8  # around each of them
+# Whole worksets are large; more than these are not even read at once.
+_WHOLE_AT_ONCE: Final = 30
 
 
 def actor(context: Context) -> str:
@@ -37,3 +43,29 @@ def page_size(wanted: int) -> int:
 def workset(view: View) -> workset_pb2.Workset:
     """The message of a workset with as many parts as the view has."""
     return answers.workset(view.workset, view.details, view.metadata, view.results)
+
+
+def how_many_fit(messages: Iterable[workset_pb2.Workset]) -> int:
+    """How many of these, from the first on, one answer can carry."""
+    sizes = accumulate(message.ByteSize() + _FRAME_BYTES for message in messages)
+    return sum(size <= _ANSWER_BYTES for size in sizes)
+
+
+async def page_that_fits(
+    ask: Callable[[int], Awaitable[tuple[Sequence[View], str]]], wanted: int, *, whole: bool
+) -> tuple[Sequence[workset_pb2.Workset], str]:
+    """A page of worksets that one answer can carry, and the token of the next one.
+
+    `ask` is given the size of the page. Where whole worksets weigh too much, it is asked again for
+    fewer: a page may be short.
+    """
+    size = page_size(wanted)
+    if whole:
+        size = min(size, _WHOLE_AT_ONCE)
+    while True:
+        found, token = await ask(size)
+        messages = [workset(view) for view in found]
+        fit = how_many_fit(messages)
+        if fit == len(messages):
+            return messages, token
+        size = max(fit, 1)

@@ -60,6 +60,12 @@ class Reader(Checks):
             self.needed_choice(kind, number, f"{field}[{at}]") for at, number in enumerate(numbers)
         )
 
+    def whole(self, view: int, *, by_default: bool) -> bool:
+        """Whether a view is FULL; a call has its own default."""
+        if view not in workset_pb2.WorksetView.values():
+            self.wrong("view", f"is {view}, which is none of BASIC, FULL")
+        return by_default if view == 0 else view == workset_pb2.WORKSET_VIEW_FULL
+
     def moment(self, message: Message, field: str) -> datetime | None:
         """A timestamp field of a message, None when it is not set; below microseconds is cut."""
         name = field.rsplit(".", 1)[-1]

@@ -2,7 +2,7 @@
 
 from daylily.state.v1 import state_pb2
 
-from daylily_state.api.calls import BASIC, FULL, Context, actor, page_size, workset
+from daylily_state.api.calls import Context, actor, how_many_fit, page_that_fits, workset
 from daylily_state.api.reading import Reader
 from daylily_state.app.worksets import Worksets
 from daylily_state.domain import limits
@@ -50,8 +50,9 @@ class WorksetCalls:
         del context
         read = Reader()
         read.id("workset_id", request.workset_id, limits.WORKSET_ID_BYTES)
+        full = read.whole(request.view, by_default=True)
         read.done()
-        found = await self.worksets.get(request.workset_id, full=request.view != BASIC)
+        found = await self.worksets.get(request.workset_id, full=full)
         tail = ""
         if request.include_log_tail:
             tail = await self.worksets.log_tail(request.workset_id)
@@ -64,9 +65,17 @@ class WorksetCalls:
         read = Reader()
         if not 0 < len(request.workset_ids) <= _BATCH_MOST:
             read.wrong("workset_ids", f"takes 1 to {_BATCH_MOST} ids")
+        for at, key in enumerate(request.workset_ids[:_BATCH_MOST]):
+            read.id(f"workset_ids[{at}]", key, limits.WORKSET_ID_BYTES)
+        full = read.whole(request.view, by_default=False)
         read.done()
-        found, missing = await self.worksets.batch(request.workset_ids, full=request.view == FULL)
-        return state_pb2.BatchGetWorksetsResponse(worksets=map(workset, found), missing=missing)
+        found, missing = await self.worksets.batch(request.workset_ids, full=full)
+        messages = [workset(view) for view in found]
+        fit = how_many_fit(messages)
+        if fit < len(messages):
+            read.wrong("workset_ids", f"whole, only the first {fit} fit one answer: ask for fewer")
+        read.done()
+        return state_pb2.BatchGetWorksetsResponse(worksets=messages, missing=missing)
 
     async def ListWorksets(
         self, request: state_pb2.ListWorksetsRequest, context: Context
@@ -84,11 +93,14 @@ class WorksetCalls:
             created_before=read.moment(request, "created_before"),
             updated_before=read.moment(request, "updated_before"),
         )
+        full = read.whole(request.view, by_default=False)
         read.done()
-        found, token = await self.worksets.list(
-            wanted, request.page_token, page_size(request.page_size), full=request.view == FULL
+        found, token = await page_that_fits(
+            lambda size: self.worksets.list(wanted, request.page_token, size, full=full),
+            request.page_size,
+            whole=full,
         )
-        return state_pb2.ListWorksetsResponse(worksets=map(workset, found), next_page_token=token)
+        return state_pb2.ListWorksetsResponse(worksets=found, next_page_token=token)
 
     async def UpdateWorkset(
         self, request: state_pb2.UpdateWorksetRequest, context: Context
@@ -118,13 +130,11 @@ class WorksetCalls:
         del context
         read = Reader()
         priorities = read.choices(Priority, request.priorities, "priorities")
+        full = read.whole(request.view, by_default=False)
         read.done()
-        found, token = await self.worksets.list_ready(
-            priorities,
-            request.page_token,
-            page_size(request.page_size),
-            full=request.view == FULL,
+        found, token = await page_that_fits(
+            lambda size: self.worksets.list_ready(priorities, request.page_token, size, full=full),
+            request.page_size,
+            whole=full,
         )
-        return state_pb2.ListReadyWorksetsResponse(
-            worksets=map(workset, found), next_page_token=token
-        )
+        return state_pb2.ListReadyWorksetsResponse(worksets=found, next_page_token=token)

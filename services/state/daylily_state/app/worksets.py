@@ -369,6 +369,9 @@ class Worksets:
             refusal = locking.refused_touch(after, touch.workset_id, touch.lock_token)
             if refusal is not None:
                 raise refusal
+            if touch.expires_at is not None and touch.progress is not None:
+                # The lock lasts longer already; what was said of the run counts all the same.
+                return await self._touch(replace(touch, lease=None, expires_at=None))
         if after is None or after.lock is None:
             raise WorksetNotFoundError(workset_id=touch.workset_id)
         return after.lock
