@@ -132,8 +132,10 @@ def _take_of_customer(
             raise CustomerLimitError(
                 customer_id=customer.customer_id, max_concurrent=customer.max_concurrent
             )
-    if customer.budget_cents and cents >= 0:
-        cents_room = customer.budget_cents - max(cents, 1)
+    # A new run needs something left even where its cost is not known; a takeover goes on with its own.
+    least = cents if back else max(cents, 1)
+    if customer.budget_cents and least > 0:
+        cents_room = customer.budget_cents - least
         left = customer.budget_cents - customer.committed_cents
         if customer.committed_cents > cents_room:
             raise BudgetExceededError(
