@@ -22,7 +22,7 @@ async def replicas(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Re
 
 @pytest.fixture
 def store(replicas: Replicas) -> Store:
-    return replicas()
+    return replicas.first
 
 
 # Races prove nothing on moto, which is served one request at a time.

@@ -29,6 +29,7 @@ class Endpoint(Protocol):
 class Replicas:
     """Opens store objects on the same data: `replicas()` is what one more process would have."""
 
+    first: Store
     open_another: Callable[[], Store]
     _closing: AsyncExitStack
 
@@ -61,14 +62,15 @@ def own_prefix() -> str:
 async def replicas_on(open_another: Callable[[], Store]) -> AsyncIterator[Replicas]:
     """Replicas of a store whose tables are made first; all are closed at the end."""
     async with AsyncExitStack() as closing:
-        replicas = Replicas(open_another, closing)
-        await replicas().create_tables()
-        yield replicas
+        first = open_another()
+        closing.push_async_callback(first.close)
+        await first.create_tables()
+        yield Replicas(first, open_another, closing)
 
 
 @asynccontextmanager
 async def dynamodb_replicas(endpoint: Endpoint) -> AsyncIterator[Replicas]:
-    """Replicas on fresh tables, deleted at the end: an engine in memory keeps no test's data."""
+    """Replicas on fresh tables; the engines hold them in memory and end with the session."""
     settings = dynamodb_settings(endpoint, own_prefix())
     async with replicas_on(lambda: DynamoDBStore(settings)) as replicas:
         yield replicas

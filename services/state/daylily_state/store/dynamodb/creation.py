@@ -1,5 +1,6 @@
 """Making the tables."""
 
+import asyncio
 import time
 from typing import Any, Final
 
@@ -9,30 +10,37 @@ from pynamodb.models import Model
 from daylily_state.domain.errors import StoreUnavailableError
 from daylily_state.store.dynamodb.client import RETRY_AFTER, Client
 from daylily_state.store.dynamodb.tables import TABLES, RecordRow, RequestIdRow
+from daylily_state.store.dynamodb.threads import Threads
 
 _ACTIVE_WITHIN: Final = 180.0  # seconds; DynamoDB takes some ten for a table with indexes
 _LOOK_EVERY: Final = 0.2
 _EXPIRING: Final = (RequestIdRow, RecordRow)
 
 
-def create_tables(client: Client) -> None:
+async def create_tables(threads: Threads, client: Client) -> None:
     """Makes the tables that are missing, billed on demand, and waits until all of them work.
 
     Raises:
         StoreUnavailableError: DynamoDB does not answer, or a table does not become active.
     """
-    for name, model in TABLES.items():
-        if _status(client, name) is None:
-            _create(client, name, model)
+    await asyncio.gather(
+        *(threads.run(_create_table, client, name, model) for name, model in TABLES.items())
+    )
+
+
+def _create_table(client: Client, name: str, model: type[Model]) -> None:
+    status = _status(client, name)
+    if status is None:
+        _create(client, name, model)
     give_up = time.monotonic() + _ACTIVE_WITHIN
-    for name in TABLES:
-        while _status(client, name) != "ACTIVE":
-            if time.monotonic() > give_up:
-                raise StoreUnavailableError(retry_after=RETRY_AFTER)
+    while status != "ACTIVE":
+        if time.monotonic() > give_up:
+            raise StoreUnavailableError(retry_after=RETRY_AFTER)
+        status = _status(client, name)
+        if status != "ACTIVE":
             time.sleep(_LOOK_EVERY)
-    for name, model in TABLES.items():
-        if model in _EXPIRING:
-            _expire(client, name)
+    if model in _EXPIRING:
+        _expire(client, name)
 
 
 def _status(client: Client, name: str) -> str | None:

@@ -160,7 +160,7 @@ class DynamoDBStore:
         return await self._threads.run(records.heartbeat, self._client, replica_id, now)
 
     async def create_tables(self) -> None:
-        await self._threads.run(creation.create_tables, self._client)
+        await creation.create_tables(self._threads, self._client)
 
     async def close(self) -> None:
         await self._threads.close()
