@@ -60,12 +60,8 @@ def _default_owner() -> str:
     type=Span(),
     help="From SIGTERM to SIGKILL for a command that is to stop.",
 )
-@click.option(
-    "--state", default="127.0.0.1:50051", envvar="DAYLILY_STATE_ADDRESS", show_envvar=True
-)
-@click.option(
-    "--scheduler", default="127.0.0.1:50052", envvar="DAYLILY_SCHEDULER_ADDRESS", show_envvar=True
-)
+@click.option("--state", default="localhost:50051", help="As `worksets --state`.")
+@click.option("--scheduler", default="localhost:50052", help="As `worksets --scheduler`.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def monitor(

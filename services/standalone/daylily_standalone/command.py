@@ -54,10 +54,8 @@ def up(
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--state", default=_STATE, envvar="DAYLILY_STATE_ADDRESS", show_envvar=True)
-@click.option(
-    "--scheduler", default=_SCHEDULER, envvar="DAYLILY_SCHEDULER_ADDRESS", show_envvar=True
-)
+@click.option("--state", default=_STATE, help="As `worksets --state`.")
+@click.option("--scheduler", default=_SCHEDULER, help="As `worksets --scheduler`.")
 @click.option("--aws", default=endpoint(Ports.aws), help="Address of the fake AWS.")
 @click.option(
     "--directory",
@@ -94,7 +92,9 @@ def demo(
         patience=patience,
     )
     try:
-        good = play(stage, Console())
+        # In a file or a pipe, lines need not end where a narrow terminal does.
+        console = Console() if sys.stdout.isatty() else Console(width=160)
+        good = play(stage, console)
     except (DemoError, DaylilyError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_NOT_PLAYED)

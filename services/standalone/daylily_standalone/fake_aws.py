@@ -64,10 +64,11 @@ def fake_aws(port: int, bucket: str) -> Iterator[str]:
     """
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # no line for each request
     with closing(_listen(port)) as listening:
+        port = listening.getsockname()[1]
         app = DomainDispatcherApplication(create_backend_app)
         server = make_server(
             HOST,
-            listening.getsockname()[1],
+            port,
             app,
             threaded=True,
             request_handler=MotoRequestHandler,
@@ -77,7 +78,7 @@ def fake_aws(port: int, bucket: str) -> Iterator[str]:
         serving = threading.Thread(target=server.serve_forever, name="fake-aws", daemon=True)
         serving.start()
         try:
-            url = endpoint(server.server_port)
+            url = endpoint(port)
             point_this_process_at(url)
             with (
                 closing(boto3.client("s3", endpoint_url=url)) as s3,

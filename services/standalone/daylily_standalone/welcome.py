@@ -5,10 +5,9 @@ import shutil
 from daylily_standalone.demo.worksets import BUCKET
 from daylily_standalone.up import LOCALHOST, Ports
 
-_REGISTER = (
-    """grpcurl -plaintext -d '{"workset_id":"ws-1","bucket":"lab","prefix":"runs/ws-1/",'"""
-    """'"priority":"PRIORITY_URGENT"}' \\\n      %s daylily.state.v1.StateService/RegisterWorkset"""
-)
+_REGISTER = """\
+  grpcurl -plaintext -d '{"workset_id":"ws-1","bucket":"lab","prefix":"runs/ws-1/"}' \\
+      STATE daylily.state.v1.StateService/RegisterWorkset"""
 
 
 def welcome(ports: Ports, aws: str, data: str) -> str:
@@ -29,5 +28,5 @@ def welcome(ports: Ports, aws: str, data: str) -> str:
         "  worksets list             what there is",
     ]
     if shutil.which("grpcurl"):
-        lines.append(f"  {_REGISTER % state}")
+        lines.append(_REGISTER.replace("STATE", state))
     return "\n".join([*lines, ""])

@@ -59,8 +59,8 @@ def play(stage: Stage, console: Console) -> bool:
     for line in hurried:
         console.print(line, style="red")
     example = worksets[-1].workset_id
-    console.print(f"\nThe monitor's log and every run's files are in {directory}.")
-    console.print(f"Look at one: worksets get {example}, worksets history {example}.")
+    console.print(f"\nThe monitor's log and every run's files: {directory}", highlight=False)
+    console.print(f"Look at one: worksets history {example}", highlight=False)
     return not hurried and not any(wrong.values())
 
 
