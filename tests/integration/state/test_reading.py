@@ -32,7 +32,8 @@ async def test_one_workset_comes_whole_unless_a_view_says_otherwise(stub):
         await stub.GetWorkset(state_pb2.GetWorksetRequest(workset_id="ws-1", view=BASIC))
     ).workset
     assert basic.workset_id == "ws-1"
-    assert not (basic.bucket or basic.prefix or basic.labels or basic.HasField("metadata"))
+    assert (basic.bucket, basic.prefix, dict(basic.labels)) == ("", "", {})
+    assert not basic.HasField("metadata")
 
 
 async def test_many_come_slim_unless_a_view_says_otherwise(stub):

@@ -25,7 +25,7 @@ from daylily_state.domain.errors import (
     StoreUnavailableError,
     WorksetNotFoundError,
 )
-from daylily_state.domain.events import Event
+from daylily_state.domain.events import Event, EventType
 from daylily_state.domain.filters import WorksetFilter
 from daylily_state.domain.locking import Surroundings
 from daylily_state.domain.model import (
@@ -216,9 +216,12 @@ class Worksets:
 
         async def repeated(rows: Rows) -> Event | None:
             row = rows.requests.get(command.request_id)
-            if row is None or row.expires_at < now:
+            if row is not None and row.expires_at >= now:
+                return await served_by_row(self._store, row, command)
+            workset = rows.worksets.get(key)
+            if workset is None or requests.recent_seq(workset, command.request_id) is None:
                 return None
-            return await served_by_row(self._store, row, command)
+            return await served_before(self._store, workset, command)
 
         def decide(rows: Rows, moment: Moment) -> Commit:
             workset = rows.worksets.get(key)
@@ -268,7 +271,10 @@ class Worksets:
         row = rows.requests.get(request_id)
         if row is None or row.expires_at < self._clock.now():
             raise GrantNotFoundError(request_id=request_id)
-        return await self._grant(await event_at(self._store, row.lane, row.seq))
+        event = await event_at(self._store, row.lane, row.seq)
+        if event.type is not EventType.LOCK_ACQUIRED:
+            raise GrantNotFoundError(request_id=request_id)
+        return await self._grant(event)
 
     async def renew(self, command: Renew) -> Lock:
         """Make the lock last for a lease from now on.
