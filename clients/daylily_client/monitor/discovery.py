@@ -12,9 +12,12 @@ from typing import TypeAlias
 from daylily_client.monitor.documents import Problem
 from daylily_client.monitor.folder import FILES, MalformedFolderError, WorksetFolder, parse_folder
 from daylily_client.monitor.s3 import S3_ERRORS, Bucket, FileTooLargeError
-from daylily_client.monitor.sentinels import is_new_work
+from daylily_client.monitor.sentinels import Sentinel, is_new_work
 
 _FOLDERS_AT_ONCE = 16
+_SCANS_BETWEEN_LOOKS = 60
+"""At a finished folder. Thousands of them are there and cost a request each, and only somebody who
+deletes `daylily.complete` makes one new again."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Discovery:
     def __init__(self, bucket: Bucket, prefix: str) -> None:
         self._bucket = bucket
         self._prefix = prefix
+        self._scan = 0
+        self._look_again: dict[str, int] = {}
 
     async def scan(self, known: Collection[str]) -> AsyncIterator[Found]:
         """What is new, as it is found. Folders in `known` are passed over: they are registered.
@@ -42,9 +47,14 @@ class Discovery:
             botocore.exceptions.ClientError: or BotoCoreError: the prefix could not be listed to
                 its end; what was found until then is new all the same.
         """
+        self._scan += 1
         pages = self._bucket.folders(self._prefix)
         while (page := await asyncio.to_thread(_next, pages)) is not None:
-            folders = [folder for folder in page if folder not in known]
+            folders = [
+                folder
+                for folder in page
+                if folder not in known and self._look_again.get(folder, 0) <= self._scan
+            ]
             for start in range(0, len(folders), _FOLDERS_AT_ONCE):
                 batch = folders[start : start + _FOLDERS_AT_ONCE]
                 looks = (asyncio.to_thread(self._look, folder) for folder in batch)
@@ -54,9 +64,10 @@ class Discovery:
 
     def _look(self, folder: str) -> Found | None:
         try:
-            if not is_new_work(self._bucket.sentinels(folder)):
-                return None
-            return self._read(folder)
+            present = self._bucket.sentinels(folder)
+            if Sentinel.COMPLETE in present:
+                self._look_again[folder] = self._scan + _SCANS_BETWEEN_LOOKS
+            return self._read(folder) if is_new_work(present) else None
         except MalformedFolderError as error:
             return error
         except S3_ERRORS as error:

@@ -13,6 +13,7 @@ from daylily.workset.v1 import workset_pb2
 
 from daylily_client import (
     AsyncStateClient,
+    AsyncTime,
     Contention,
     DaylilyError,
     DeadlineExceeded,
@@ -84,6 +85,7 @@ class RunContext:
     s3: "S3Client"
     workdir: Workdir
     log: EventLog
+    time: AsyncTime = field(default_factory=AsyncTime)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     giving_up: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -117,6 +119,7 @@ class Run:
             lease=context.settings.lease,
             sent_at=grant.sent_at,
             on_change=self._on_lock_change,
+            time=context.time,
         )
         self._checks: set[asyncio.Task[None]] = set()
         self._progress = ProgressReports(
@@ -158,17 +161,11 @@ class Run:
             await self._give_back("the monitor stops before the run began")
             return
         workset = await self._begin()
-        place = self._context.workdir.place(
-            workset.workset_id, workset.attempt, self._grant.lock_token
-        )
-        self._entry = self._context.workdir.note_begin(self._entry, place)
-        place.create()
-        self._follower = LogFollower(place.process.log)
         self._marks = FolderMarks(self._context.s3, workset, self._log, utc_now)
         await self._marks.begun()
         reports = asyncio.ensure_future(self._progress.send_for_ever())
         try:
-            outcome = await self._unless_stopped(self._outcome(workset, place))
+            outcome = await self._unless_stopped(self._outcome(workset))
         finally:
             reports.cancel()
         await self._conclude(outcome)
@@ -194,8 +191,14 @@ class Run:
         self._log.info("started", attempt=workset.attempt)
         return workset
 
-    async def _outcome(self, workset: workset_pb2.Workset, place: AttemptPlace) -> Outcome:
+    async def _outcome(self, workset: workset_pb2.Workset) -> Outcome:
+        place = self._context.workdir.place(
+            workset.workset_id, workset.attempt, self._grant.lock_token
+        )
         try:
+            self._entry = self._context.workdir.note_begin(self._entry, place)
+            place.create()
+            self._follower = LogFollower(place.process.log)
             await fetch_inputs(self._context.s3, workset, place.input)
             outcome = await self._run_command(workset, place)
             if outcome.succeeded:
@@ -207,6 +210,9 @@ class Run:
                 else workset_pb2.ERROR_CATEGORY_TRANSIENT
             )
             return Outcome(category, str(error), {})
+        except OSError as error:
+            # The disk is full, or there are no more processes to be had.
+            return Outcome(workset_pb2.ERROR_CATEGORY_INFRASTRUCTURE, f"the head node: {error}", {})
         return outcome
 
     async def _run_command(self, workset: workset_pb2.Workset, place: AttemptPlace) -> Outcome:

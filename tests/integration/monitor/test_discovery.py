@@ -78,6 +78,21 @@ async def test_a_malformed_folder_that_was_mended_is_found_later(s3, bucket):
     assert "d-HG003" in (await scan(s3, bucket))[0]
 
 
+async def test_finished_folders_are_not_asked_about_at_every_scan(s3, bucket, monkeypatch):
+    key = f"{PREFIX}d-HG001/{Sentinel.COMPLETE.value}"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    discovery = Discovery(Bucket(s3, bucket), PREFIX)
+    asked = []
+    monkeypatch.setattr(
+        discovery._bucket, "sentinels", lambda folder: asked.append(folder) or {Sentinel.COMPLETE}
+    )
+
+    for _ in range(61):
+        assert [found async for found in discovery.scan(())] == []
+
+    assert asked.count(f"{PREFIX}d-HG001/") == 2
+
+
 async def test_a_list_of_samples_that_is_far_too_large_is_not_read_to_its_end(s3, bucket):
     key = f"{PREFIX}d-HG003/stage_samples.tsv"
     s3.put_object(Bucket=bucket, Key=key, Body=b"x" * (8 * 1024 * 1024 + 1))

@@ -1,11 +1,14 @@
 """One run from its grant to its end, against a real state service and real processes."""
 
 import asyncio
-from datetime import UTC, datetime
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from daylily.workset.v1 import workset_pb2
 
+from daylily_client import AsyncTime
 from daylily_client.monitor.run import Run
 from tests.integration.monitor.lab import UNTIL_STOPPED, alive, pids_in, result_file, until
 
@@ -158,6 +161,48 @@ async def test_a_run_outlives_an_outage_of_state_and_publishes_after_it(
     await asyncio.wait_for(task, 30)
     assert (await lab.workset()).state == COMPLETE
     assert lab.results() == {"d-HG001/attempt-1-token-1/report"}
+
+
+async def test_a_run_whose_lease_ran_out_unconfirmed_goes_on_and_publishes_nothing(
+    lab, state_process, event_log
+):
+    passed = 0.0
+    script = "touch begun; while ! test -e ended; do sleep 0.05; done; touch $DAYLILY_RESULTS_DIR/r"
+    context = replace(
+        lab.context(script, lease=timedelta(seconds=10)),
+        time=AsyncTime(monotonic=lambda: time.monotonic() + passed),
+    )
+    run = Run(context, await lab.grant(context))
+    task = asyncio.ensure_future(run.run())
+    await until((lab.work() / "begun").exists)
+
+    await state_process.stop()
+    passed = 60.0
+    run.check_lock()
+    await until(lambda: event_log.told("lock_unconfirmed"))
+    (lab.work() / "ended").touch()
+    await until(lambda: event_log.told("command_ended"))
+    await asyncio.sleep(0.5)
+    assert event_log.told("command_ended")[0]["succeeded"]
+    assert lab.results() == set()
+    assert lab.sentinels() == {"daylily.ready", "daylily.in_progress"}
+
+    await state_process.start()
+    await asyncio.wait_for(task, 30)
+    assert event_log.told("lock_confirmed")
+    assert (await lab.workset()).state == COMPLETE
+
+
+async def test_a_full_disk_is_no_fault_of_the_workset(lab):
+    context = lab.context("true")
+    grant = await lab.grant(context)
+    (lab.work().parents[1]).write_text("a file where the directory should be")
+
+    await Run(context, grant).run()
+
+    workset = await lab.workset()
+    assert workset.state == READY
+    assert workset.infrastructure_failures == 1
 
 
 async def test_a_grant_that_has_not_begun_when_the_monitor_stops_is_given_back(lab):
