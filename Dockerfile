@@ -1,6 +1,17 @@
 # One image for each service: docker build --target service --build-arg SERVICE=state .
 # Only that service's distributions are inside, built from the wheels of this tree.
 
+# The AWS services beside DynamoDB, for a machine without an account.
+FROM python:3.11-slim AS fake-aws
+COPY constraints.txt /constraints.txt
+RUN useradd --system --uid 10001 daylily \
+    && python -m venv /opt/moto && /opt/moto/bin/pip install --quiet -c /constraints.txt "moto[server]"
+USER daylily
+EXPOSE 5001
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["/opt/moto/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:5001/moto-api/')"]
+CMD ["/opt/moto/bin/moto_server", "-H", "0.0.0.0", "-p", "5001"]
+
 FROM python:3.11-slim AS wheels
 WORKDIR /src
 COPY constraints.txt ./
@@ -38,14 +49,3 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-m", "daylily_runtime.healthcheck"]
 # exec: SIGTERM reaches the service itself.
 CMD ["sh", "-c", "exec daylily-${SERVICE} serve"]
-
-# The AWS services beside DynamoDB, for a machine without an account.
-FROM python:3.11-slim AS fake-aws
-COPY constraints.txt /constraints.txt
-RUN useradd --system --uid 10001 daylily \
-    && python -m venv /opt/moto && /opt/moto/bin/pip install --quiet -c /constraints.txt "moto[server]"
-USER daylily
-EXPOSE 5001
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["/opt/moto/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:5001/moto-api/')"]
-CMD ["/opt/moto/bin/moto_server", "-H", "0.0.0.0", "-p", "5001"]
