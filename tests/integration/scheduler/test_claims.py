@@ -14,55 +14,17 @@ from daylily_client import (
     RequestIdReused,
     duration,
 )
+from tests.integration.scheduler.asking import (
+    LOW,
+    URGENT,
+    add_cluster,
+    claim,
+    is_waiting,
+    register,
+    until,
+)
 
 pytestmark = pytest.mark.timeout(60)
-
-URGENT, NORMAL, LOW = 1, 2, 3
-
-
-async def register(state, name, **fields):
-    needs = {
-        key: fields.pop(key)
-        for key in list(fields)
-        if key in workset_pb2.Requirements.DESCRIPTOR.fields_by_name
-    }
-    return await state.register_workset(
-        workset_id=name,
-        bucket="lab",
-        prefix=f"runs/{name}/",
-        requirements=workset_pb2.Requirements(**needs),
-        **fields,
-    )
-
-
-async def add_cluster(scheduler, name, **fields):
-    given = {
-        "vcpus": 96,
-        "memory_gb": 384,
-        "slots": 8,
-        "price_per_vcpu_hour_usd": 0.04,
-        **fields,
-    }
-    return await scheduler.register_cluster(cluster_name=name, **given)
-
-
-async def claim(scheduler, name="c1", wait=0.0, owner="m1", **fields):
-    return await scheduler.claim_next_workset(
-        cluster_name=name, owner_id=owner, max_wait=duration(wait), **fields
-    )
-
-
-async def until(condition, seconds=10.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if await condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come true in time")
-
-
-async def waiting_claims(scheduler):
-    return (await scheduler.get_scheduler_stats()).waiting_claims
 
 
 async def test_claims_come_by_priority_then_age(system, scheduler):
@@ -102,10 +64,6 @@ async def test_a_claim_that_waits_is_woken_by_a_new_workset(system, scheduler):
     await register(system.state, "w")
     assert (await waiting).workset.workset_id == "w"
     assert time.monotonic() - begun < 2
-
-
-async def is_waiting(scheduler, number=1):
-    return await waiting_claims(scheduler) == number
 
 
 async def test_a_claim_that_waits_is_woken_by_room(system, scheduler):

@@ -70,9 +70,13 @@ class Book:
             self.queue.remove(workset.workset_id)
             self._end(workset.workset_id)
 
-    def forget(self, workset_id: str, version: int) -> None:
-        """The workset neither waits nor runs since this version."""
+    def forget(self, workset_id: str, version: int, cluster_name: str = "") -> None:
+        """The workset neither waits nor runs since this version. `cluster_name`: where it did."""
         known = self.known(workset_id)
+        if known is None and cluster_name:
+            # It held room that this book never knew of.
+            self.fleet.believe(cluster_name)
+            self._changes.freed.add(cluster_name)
         if known is None or version < known.version:
             return
         self.queue.remove(workset_id)

@@ -140,6 +140,11 @@ class Fleet:
             self._refused[name] = self._refused.get(name, have).at_most(have)
             self._recount(name)
 
+    def believe(self, name: str) -> None:
+        """What state refused before may be possible now."""
+        if self._refused.pop(name, None) is not None:
+            self._recount(name)
+
     def _recount(self, name: str) -> None:
         cluster = self._clusters.get(name)
         if cluster is None:

@@ -144,11 +144,11 @@ class Follower:
         if event.to_state in _ENDED:
             if known is not None and known.customer_id:
                 self._refresher.spending(known.customer_id)
-            self._book.forget(event.workset_id, event.version)
+            self._book.forget(event.workset_id, event.version, event.cluster_name)
             return True
         if event.to_state == workset_pb2.WORKSET_STATE_IGNORED:
             if event.from_state not in _RUNNING:
-                self._book.forget(event.workset_id, event.version)
+                self._book.forget(event.workset_id, event.version, event.cluster_name)
                 return True
             # Cancelled while it runs: the lock and its room stay until the holder lets go.
             return known is not None and self._book.cancel(event.workset_id, event.version)
