@@ -111,7 +111,7 @@ class Worksets:
         self, wanted: WorksetFilter, token: str, limit: int, *, full: bool
     ) -> tuple[Sequence[View], str]:
         """A page of matching worksets, oldest first, and the token of the next one."""
-        call = f"ListWorksets {wanted!r}"
+        call = f"ListWorksets {_words(wanted)}"
         page = await self._store.list_worksets(wanted, cursor.decode_page(call, token), limit)
         return await self._views(page, full=full), cursor.encode_page(call, page.next)
 
@@ -387,6 +387,13 @@ class Worksets:
             return [View(workset) for workset in page.items]
         ids = [workset.workset_id for workset in page.items]
         return (await self.batch(ids, full=True))[0]
+
+
+def _words(wanted: WorksetFilter) -> str:
+    """A filter in words: the same for the same filter, as sets and maps have no order."""
+    orderless = sorted(wanted.states), sorted(wanted.priorities), sorted(wanted.labels.items())
+    rest = replace(wanted, states=frozenset(), priorities=frozenset(), labels={})
+    return f"{rest!r} {orderless!r}"
 
 
 def _view(rows: Rows, key: str, *, full: bool) -> View:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daylily_state.domain.events import Event, to_json
+from daylily_state.domain.events import PUBLISHABLE, Event, to_json
 from daylily_state.domain.model import Priority, SubjectKind, WorksetState
 
 
@@ -38,6 +38,8 @@ class Counts:
         workset = event.subject_kind is SubjectKind.WORKSET
         if not workset or event.to_state is None or event.priority is None:
             return
+        if event.type in PUBLISHABLE:
+            return  # it changed nothing, and its details are whatever somebody outside wrote
         if event.from_state is not None:
             before = event.details.get("from_priority")
             from_priority = Priority[before] if isinstance(before, str) else event.priority
