@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 _SECONDS = 2.0
 
@@ -21,9 +21,14 @@ def main() -> int:
     address = sys.argv[1] if len(sys.argv) > 1 else f"127.0.0.1:{os.environ['DAYLILY_PORT']}"
     try:
         with _channel(address) as channel:
-            answer = health_pb2_grpc.HealthStub(channel).Check(
-                health_pb2.HealthCheckRequest(), timeout=_SECONDS
+            check: grpc.UnaryUnaryMultiCallable[
+                health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse
+            ] = channel.unary_unary(
+                "/grpc.health.v1.Health/Check",
+                request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+                response_deserializer=health_pb2.HealthCheckResponse.FromString,
             )
+            answer = check(health_pb2.HealthCheckRequest(), timeout=_SECONDS)
     except grpc.RpcError as error:
         sys.stderr.write(f"{address} does not answer: {error}\n")
         return 1
