@@ -13,9 +13,15 @@ def aws_credentials(monkeypatch):
 
 
 @pytest.fixture
-async def lab(tmp_path):
-    """A deployment whose time runs 20 times as fast."""
-    async with deployment(tmp_path, FastClock(20)) as deployed:
+def speed():
+    """How many seconds pass in one."""
+    return 20
+
+
+@pytest.fixture
+async def lab(tmp_path, speed):
+    """A deployment whose time runs fast."""
+    async with deployment(tmp_path, FastClock(speed)) as deployed:
         yield deployed
 
 

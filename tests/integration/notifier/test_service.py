@@ -180,8 +180,9 @@ async def test_a_test_of_a_channel_that_fails_says_why(lab, topic):
 
 
 async def test_deliveries_are_listed_newest_first_and_in_pages(notifier, state):
-    for number in range(5):
-        await tell(state, f"message {number}")
+    told = [f"message {number}" for number in range(5)]
+    for message in told:
+        await tell(state, message)
 
     async def all_delivered():
         listed = await notifier.list_deliveries(channel="lab", states=[DELIVERED])
@@ -191,11 +192,13 @@ async def test_deliveries_are_listed_newest_first_and_in_pages(notifier, state):
     seen, token = [], ""
     while True:
         page = await notifier.list_deliveries(page_size=2, page_token=token)
-        seen += [delivery.event.reason for delivery in page.deliveries]
+        seen += page.deliveries
         token = page.next_page_token
         if not token:
             break
-    assert seen == [f"message {number}" for number in (4, 3, 2, 1, 0)]
+    assert sorted(delivery.event.reason for delivery in seen) == told
+    recorded = [delivery.created_at.ToNanoseconds() for delivery in seen]
+    assert recorded == sorted(recorded, reverse=True)
 
 
 async def test_a_delivery_shows_how_it_went(notifier, state):

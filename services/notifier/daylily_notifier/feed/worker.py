@@ -1,6 +1,7 @@
 """From recorded deliveries to one channel."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
@@ -90,6 +91,9 @@ class ChannelWorker:
             return self._until_due(claimed)
         self._idle.clear()
         try:
+            if self._process.stopping.is_set():  # nobody waits for what would begin now
+                await self._give_back(claimed.deliveries)
+                return 0.0
             asked = await self._deliver_all(claimed, claimed_at)
         finally:
             self._idle.set()
@@ -147,7 +151,7 @@ class ChannelWorker:
         asked = [refusal.retry_after for refusal in refusals if refusal.retry_after is not None]
         return max(asked, default=timedelta(0)).total_seconds()
 
-    async def _give_back(self, deliveries: list[delivery_pb2.Delivery]) -> None:
+    async def _give_back(self, deliveries: Iterable[delivery_pb2.Delivery]) -> None:
         """Set due as before what was claimed and not begun: in order, rather than after the lease."""
         for delivery in deliveries:
             await self._record(
