@@ -18,15 +18,15 @@ from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.decision import why_nothing
 from daylily_scheduler.domain.policy import Pick, pick
 from daylily_scheduler.domain.reasons import Reason
-from daylily_scheduler.errors import DrainingError, UnknownClusterError
 from daylily_scheduler.locks import Grant, Locks, LostError
 from daylily_scheduler.waiting import WaitingRoom
 
 # A claim that does not wait gives up after so many lost races; one that waits tries on until its
 # time is over.
 MOST_LOSSES: Final = 20
-# After n lost races a pick passes over up to 2^n - 1 worksets of its kind, at most this many, so that
-# schedulers that race for the head of the queue part.
+# Schedulers that lose races for the head of the queue spread out: a pick passes over up to so many
+# worksets of its kind, at most this many. A lost race doubles the spread, a won one takes one off, so
+# a scheduler without rivals keeps strictly to the order.
 MOST_PASSED_OVER: Final = 63
 
 
@@ -87,30 +87,29 @@ class ClaimDesk:
         self._book = book
         self._clock = clock
         self._draw = draw
+        self._spread = 0
         self.counts = Counts()
 
     async def claim(self, claim: Claim) -> Outcome:
         """Picks and locks the next workset for a cluster; waits up to `max_wait` seconds for one.
 
         Raises:
-            UnknownClusterError, DrainingError: there is no such cluster, or it takes no new work.
             StoppingError: the server stops while the claim waits.
             LockLost: the call repeats one whose grant is gone since.
             DaylilyError: state refuses the claim, or does not answer.
         """
-        self._check_cluster(claim.cluster_name)
         end = self._clock.monotonic() + claim.max_wait
         may_be_repeat = not claim.is_new
         losses = 0
         while losses < MOST_LOSSES or self._clock.monotonic() < end:
-            found = self._pick(claim.cluster_name, losses)
+            found = self._pick(claim.cluster_name)
             if found is None and may_be_repeat:
                 # Its first call may have locked what it asks for, through another scheduler.
                 grant = await self._granted_before(claim)
                 if grant is not None:
                     return self._granted(grant)
                 may_be_repeat = False
-                found = self._pick(claim.cluster_name, losses)
+                found = self._pick(claim.cluster_name)
             if found is None and self._clock.monotonic() < end:
                 seconds = end - self._clock.monotonic()
                 found = await self._room.wait(claim.cluster_name, seconds, had_turn=losses > 0)
@@ -121,26 +120,17 @@ class ClaimDesk:
             except LostError:
                 losses += 1
                 self.counts.lost += 1
-            self._check_cluster(claim.cluster_name)
+                self._spread = min(2 * self._spread + 1, MOST_PASSED_OVER)
         self.counts.empty += 1
         return Outcome(None, why_nothing(self._book, claim.cluster_name, self._clock.now()))
 
     # --- inside ---
 
-    def _check_cluster(self, name: str) -> None:
-        cluster = self._book.fleet.get(name)
-        if cluster is None:
-            raise UnknownClusterError(name)
-        if cluster.draining:
-            raise DrainingError(name)
-
-    def _pick(self, cluster_name: str, losses: int) -> Pick | None:
+    def _pick(self, cluster_name: str) -> Pick | None:
         """The cluster's pick, assigned to it. Claims that wait are served before."""
         self._room.settle()
-        span = min(2**losses - 1, MOST_PASSED_OVER)
-        found = pick(
-            self._book, cluster_name, self._clock.now(), pass_over=int(self._draw() * (span + 1))
-        )
+        pass_over = int(self._draw() * (self._spread + 1))
+        found = pick(self._book, cluster_name, self._clock.now(), pass_over)
         if found is not None:
             self._book.assign(found.workset, cluster_name)
         return found
@@ -154,4 +144,5 @@ class ClaimDesk:
 
     def _granted(self, grant: Grant) -> Outcome:
         self.counts.granted += 1
+        self._spread = max(self._spread - 1, 0)
         return Outcome(grant)

@@ -11,7 +11,7 @@ from daylily_client.errors import ClusterNotFound, VersionMismatch
 from daylily_client.state import AsyncStateClient
 from daylily_runtime.clock import Clock
 from daylily_scheduler.domain.book import Book
-from daylily_scheduler.errors import UnknownClusterError
+from daylily_scheduler.errors import DrainingError, UnknownClusterError
 from daylily_scheduler.feed.rows import cluster_of
 
 # Somebody else changes the same cluster at the same moment; reports do, once in an interval.
@@ -41,16 +41,30 @@ class Clusters:
 
     async def list(self) -> list[Row]:
         """All clusters, by name, as state has them now."""
+        known_before = self._book.fleet.names
         answer = await self._state.list_clusters()
-        now = self._clock.now()
-        self._book.set_clusters([cluster_of(row) for row in answer.clusters], now)
+        found = [cluster_of(row) for row in answer.clusters]
+        self._book.set_clusters(found, known_before, self._clock.now())
         self._settle()
         return list(answer.clusters)
 
-    async def register(
-        self,
-        wanted: Row,
-    ) -> Row:
+    async def check_open(self, name: str) -> None:
+        """Makes sure that a cluster takes work, before a claim for it is refused: another scheduler
+        may have been told of it a moment ago.
+
+        Raises:
+            UnknownClusterError, DrainingError: there is no such cluster, or it takes no new work.
+        """
+        cluster = self._book.fleet.get(name)
+        if cluster is None or cluster.draining:
+            await self.list()
+            cluster = self._book.fleet.get(name)
+        if cluster is None:
+            raise UnknownClusterError(name)
+        if cluster.draining:
+            raise DrainingError(name)
+
+    async def register(self, wanted: Row) -> Row:
         """Makes a cluster known or changes it. One that is draining stays so."""
 
         async def put(known: Row | None) -> state_pb2.PutClusterResponse:
@@ -63,7 +77,9 @@ class Clusters:
 
         row = await self._change(wanted.cluster_name, put)
         # Registering is a sign of life, though no report.
-        self._book.hear(row.cluster_name, self._clock.now(), self._clock.now())
+        now = self._clock.now()
+        self._book.hear(row.cluster_name, now, now)
+        self._settle()
         return row
 
     async def drain(self, name: str, *, undo: bool) -> Row:

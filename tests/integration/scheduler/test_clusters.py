@@ -7,7 +7,7 @@ import pytest
 from daylily.scheduler.v1 import scheduler_pb2
 from daylily.workset.v1 import cluster_pb2
 
-from daylily_client import ClusterInUse, ClusterNotFound, InvalidField, duration
+from daylily_client import ClusterDraining, ClusterInUse, ClusterNotFound, InvalidField, duration
 from tests.integration.scheduler.asking import (
     add_cluster,
     claim,
@@ -68,6 +68,35 @@ async def test_what_one_scheduler_is_told_of_a_cluster_the_others_learn(system, 
     assert (await other.list_clusters()).clusters[0].cluster.state == DRAINING
     await scheduler.remove_cluster(cluster_name="c1")
     await knows(other, clusters=0)
+
+
+async def test_a_claim_may_go_to_another_scheduler_than_the_registration_did(system, scheduler):
+    other = await system.scheduler()
+    await add_cluster(scheduler, "c1")
+    assert not (await claim(other)).HasField("workset")
+    await scheduler.drain_cluster(cluster_name="c1")
+
+    async def refused():
+        try:
+            await claim(other)
+        except ClusterDraining:
+            return True
+        return False
+
+    await until(refused)
+    await scheduler.drain_cluster(cluster_name="c1", undo=True)
+    assert not (await claim(other)).HasField("workset")
+
+
+async def test_a_drain_that_a_scheduler_has_not_heard_of_counts_for_state(system, scheduler):
+    other = await system.scheduler()
+    await add_cluster(scheduler, "c1")
+    await register(system.state, "w")
+    await knows(other, clusters=1, startable=1)
+    await scheduler.drain_cluster(cluster_name="c1")
+    with pytest.raises(ClusterDraining):
+        await claim(other)
+    assert (await system.state.get_workset(workset_id="w")).workset.version == 1
 
 
 async def test_a_draining_cluster_stays_so_when_its_monitor_registers_it_again(scheduler):

@@ -83,9 +83,17 @@ def test_what_state_says_of_a_full_cluster_counts_until_something_changes_there(
 
 def test_clusters_that_are_no_longer_listed_are_gone():
     known = book(cluster("c1"), cluster("c2"), workset("w"))
-    known.set_clusters([cluster("c2")], NOW)
+    known.set_clusters([cluster("c2")], known.fleet.names, NOW)
     assert pick(known, "c1", NOW) is None
-    assert [c.cluster_name for c in known.fleet] == ["c2"]
+    assert known.fleet.names == {"c2"}
+
+
+def test_a_cluster_that_was_registered_while_the_clusters_were_read_stays():
+    known = book(cluster("c1"))
+    known_before = known.fleet.names
+    known.put_cluster(cluster("c2"), NOW)
+    known.set_clusters([cluster("c1")], known_before, NOW)
+    assert known.fleet.names == {"c1", "c2"}
 
 
 def test_what_waits_for_a_time_is_let_in_then():

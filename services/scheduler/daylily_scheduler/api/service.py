@@ -116,6 +116,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
         del context
         claim = claim_of(request, time_remaining())
         self._check_caught_up()
+        await self._clusters.check_open(claim.cluster_name)
         outcome = await self._parts.desk.claim(claim)
         grant = outcome.grant
         if grant is None:
@@ -133,7 +134,9 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
         self._check_caught_up()
         name = request.cluster_name
         if name and self._book.fleet.get(name) is None:
-            raise UnknownClusterError(name)
+            await self._clusters.list()
+            if self._book.fleet.get(name) is None:
+                raise UnknownClusterError(name)
         for _ in range(MOST_LOOKS):
             found = self._look(name)
             if found is None:

@@ -132,10 +132,13 @@ class Book:
             if running != (cluster.cluster_name in self.fleet.running(now)):
                 self._changes.everything = True
 
-    def set_clusters(self, clusters: list[Cluster], now: datetime) -> None:
-        """Takes all clusters; those that are not among them are gone."""
-        names = {cluster.cluster_name for cluster in clusters}
-        for name in [c.cluster_name for c in self.fleet if c.cluster_name not in names]:
+    def set_clusters(
+        self, clusters: list[Cluster], known_before: frozenset[str], now: datetime
+    ) -> None:
+        """Takes all clusters as they were read. Those of `known_before`, the names known when the
+        read began, that are not among them are gone; what came during the read stays.
+        """
+        for name in known_before.difference(cluster.cluster_name for cluster in clusters):
             self.remove_cluster(name)
         for cluster in clusters:
             self.put_cluster(cluster, now)

@@ -43,6 +43,10 @@ class Fleet:
     def get(self, name: str) -> Cluster | None:
         return self._clusters.get(name)
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._clusters)
+
     def free(self, name: str) -> Resources:
         """What a new workset could have. Below zero where others took more than there is; a cluster
         that states no storage has UNSTATED_MB of it.

@@ -89,7 +89,7 @@ class Follower:
         since = await self._reader.now() - LIST_LAG
         self._book.clear()
         now = self._clock.now()
-        self._book.set_clusters(await self._reader.clusters(), now)
+        self._book.set_clusters(await self._reader.clusters(), frozenset(), now)
         for state in (
             workset_pb2.WORKSET_STATE_IN_PROGRESS,
             workset_pb2.WORKSET_STATE_LOCKED,

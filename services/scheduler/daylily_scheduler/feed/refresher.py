@@ -88,7 +88,9 @@ class Refresher:
     async def _read(self, kind: _Kind) -> None:
         match kind:
             case _Kind.CLUSTERS:
-                self._book.set_clusters(await self._reader.clusters(), self._clock.now())
+                known_before = self._book.fleet.names
+                found = await self._reader.clusters()
+                self._book.set_clusters(found, known_before, self._clock.now())
             case _Kind.CUSTOMERS:
                 self._book.set_customers(await self._reader.customers())
             case _Kind.WORKSETS:
