@@ -39,7 +39,8 @@ _HINTS = {
     "CLUSTER_NOT_FOUND": "`worksets clusters list` shows the clusters.",
     "LOCK_HELD": "Wait until it is given back or runs out, or take it over with `worksets lock "
     "--force`: the old run may go on computing, but can publish nothing any more.",
-    "LOCK_REQUIRED": "Give the lock's --token, or --owner to have it looked up.",
+    "LOCK_REQUIRED": "`worksets get {workset_id}` shows who holds it: give the lock's --token, or "
+    "--owner to have it looked up.",
     "LOCK_LOST": "Somebody else has the workset by now: `worksets get` shows who.",
     "VERSION_MISMATCH": "It changed meanwhile: look at it again, then decide.",
     "OUTCOME_UNKNOWN": "Look with `worksets get` whether it went through before trying again.",
@@ -62,7 +63,8 @@ def report(error: DaylilyError, *, address: str, as_json: bool) -> None:
     err = console(stderr=True)
     err.print("Error:", style="bold red", end=" ")
     err.print(_sentence(error, address), markup=False)
-    for violation in error.violations:
+    # The message of the service itself names the first wrong field.
+    for violation in error.violations if len(error.violations) > 1 else ():
         err.print(f"  {violation.field}: {violation.description}", markup=False)
     hint = _hint(error)
     if hint:

@@ -1,5 +1,6 @@
 """A workset as a row of a table, and in full."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -124,4 +125,11 @@ def _time(at: Timestamp, now: datetime) -> str:
 
 
 def _pairs(values: dict[str, object]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in values.items())
+    return ", ".join(f"{key}={_plain(value)}" for key, value in sorted(values.items()))
+
+
+def _plain(value: object) -> str:
+    # The numbers of a Struct are doubles: 3 samples would be shown as 3.0.
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,195 @@
+"""Commands of the scheduler and the notifier, against servers that answer as the test says."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import grpc
+import pytest
+from click.testing import CliRunner
+from daylily.notifier.v1 import notifier_pb2
+from daylily.scheduler.v1 import scheduler_pb2
+from daylily.workset.v1 import cluster_pb2, delivery_pb2, event_pb2, workset_pb2
+
+from daylily_client import timestamp
+from daylily_client.cli.app import worksets
+from tests.support.scripted_server import answers, refuses, scripted_server
+
+SCHEDULER = scheduler_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
+NOTIFIER = notifier_pb2.DESCRIPTOR.services_by_name["NotifierService"]
+
+C1 = scheduler_pb2.ClusterStatus(
+    cluster=cluster_pb2.Cluster(
+        cluster_name="c1",
+        state=cluster_pb2.CLUSTER_STATE_ACTIVE,
+        availability_zone="us-west-2a",
+        capacity=cluster_pb2.Resources(vcpus=192, memory_gb=750, slots=4),
+        price_per_vcpu_hour_usd=0.05,
+        last_reported_at=timestamp(datetime.now(UTC)),
+    ),
+    free=cluster_pb2.Resources(vcpus=96, memory_gb=375, slots=2),
+    active_worksets=2,
+)
+NO_ROOM = scheduler_pb2.WaitReason(
+    code=scheduler_pb2.WAIT_REASON_CODE_NOT_ENOUGH_VCPUS,
+    message="needs 192 vCPUs, 96 are free",
+    cluster_name="c1",
+)
+SNS = notifier_pb2.ChannelStatus(channel="lab-sns", kind="sns", pending=3, failing=True)
+
+
+@pytest.fixture
+def run():
+    """Runs a command against a scripted service; gives the result and the request that it sent."""
+
+    async def invoke(service, rpc, step, *args):
+        option = "--scheduler" if service is SCHEDULER else "--notifier"
+        async with scripted_server(service, {rpc: [step]}) as server:
+            result = await asyncio.to_thread(
+                CliRunner().invoke, worksets, [option, server.address, *args]
+            )
+            assert not result.exception or isinstance(result.exception, SystemExit), result
+            return result, server.requests(rpc)[0]
+
+    return invoke
+
+
+async def test_what_goes_next_is_shown_with_its_place_and_cost(run):
+    answer = scheduler_pb2.GetNextWorksetResponse(
+        workset=workset_pb2.Workset(workset_id="ws-1", state=workset_pb2.WORKSET_STATE_READY),
+        placement=scheduler_pb2.Placement(cluster_name="c1", cost_usd=42.5),
+    )
+    result, request = await run(
+        SCHEDULER, "GetNextWorkset", answers(answer), "next", "--cluster", "c1"
+    )
+    assert request.cluster_name == "c1"
+    assert "ws-1" in result.stdout
+    assert "on c1, $42.50 in all" in result.stdout
+
+
+async def test_when_nothing_goes_next_the_reasons_are_given(run):
+    answer = scheduler_pb2.GetNextWorksetResponse(reasons=[NO_ROOM])
+    result, _ = await run(SCHEDULER, "GetNextWorkset", answers(answer), "next")
+    assert result.exit_code == 0
+    assert "Nothing would start now." in result.stdout
+    assert "NOT_ENOUGH_VCPUS (c1): needs 192 vCPUs, 96 are free" in result.stdout
+
+
+async def test_why_a_workset_waits(run):
+    answer = scheduler_pb2.ExplainWorksetResponse(
+        summary="ws-1 waits for vCPUs.",
+        reasons=[NO_ROOM],
+        queue_position=2,
+        remedies=["asking for 96 vCPUs"],
+    )
+    result, request = await run(SCHEDULER, "ExplainWorkset", answers(answer), "explain", "ws-1")
+    assert request.workset_id == "ws-1"
+    for said in ("ws-1 waits for vCPUs.", "2 go first.", "NOT_ENOUGH_VCPUS", "asking for 96"):
+        assert said in result.stdout
+
+
+async def test_clusters_are_listed_with_what_is_free(run):
+    answer = scheduler_pb2.ListClustersResponse(clusters=[C1])
+    result, _ = await run(SCHEDULER, "ListClusters", answers(answer), "clusters", "list")
+    for said in ("c1", "ACTIVE", "us-west-2a", "96/192", "375/750", "2/4", "0.05"):
+        assert said in result.stdout
+
+
+async def test_a_silent_cluster_is_said_to_be_silent(run):
+    silent = scheduler_pb2.ClusterStatus(cluster=C1.cluster, silent=True)
+    answer = scheduler_pb2.ListClustersResponse(clusters=[silent])
+    result, _ = await run(SCHEDULER, "ListClusters", answers(answer), "clusters", "list")
+    assert "SILENT" in result.stdout
+
+
+async def test_a_cluster_is_registered(run):
+    result, request = await run(
+        *(SCHEDULER, "RegisterCluster"),
+        answers(scheduler_pb2.RegisterClusterResponse(cluster=C1)),
+        *("clusters", "register", "c1", "--vcpus", "192", "--memory-gb", "750", "--slots", "4"),
+        *("--price", "0.05", "--instance-type", "m5.24xlarge", "--instance-type", "c5.24xlarge"),
+    )
+    assert (request.cluster_name, request.vcpus, request.slots) == ("c1", 192, 4)
+    assert list(request.instance_types) == ["m5.24xlarge", "c5.24xlarge"]
+    assert request.request_id
+    assert result.stdout == "c1 is registered: 192 vCPUs, 750 GiB, 4 slots\n"
+
+
+@pytest.mark.parametrize("undo", [False, True])
+async def test_a_cluster_is_drained_and_taken_back(run, undo):
+    result, request = await run(
+        *(SCHEDULER, "DrainCluster", answers(scheduler_pb2.DrainClusterResponse(cluster=C1))),
+        *("clusters", "drain", "c1", *(["--undo"] if undo else [])),
+    )
+    assert request.undo is undo
+    assert ("takes new work again" if undo else "2 worksets still run") in result.stdout
+
+
+async def test_a_cluster_in_use_is_not_removed(run):
+    step = refuses(
+        grpc.StatusCode.FAILED_PRECONDITION, "CLUSTER_IN_USE", message="c1 still has 2 worksets"
+    )
+    result, _ = await run(SCHEDULER, "RemoveCluster", step, "clusters", "remove", "c1")
+    assert result.exit_code == 1
+    assert "c1 still has 2 worksets (CLUSTER_IN_USE)" in result.stderr
+
+
+async def test_a_cluster_is_removed(run):
+    step = answers(scheduler_pb2.RemoveClusterResponse())
+    result, _ = await run(SCHEDULER, "RemoveCluster", step, "clusters", "remove", "c1", "--json")
+    assert json.loads(result.stdout) == {}
+
+
+async def test_channels_are_listed_with_how_they_fare(run):
+    answer = notifier_pb2.ListChannelsResponse(channels=[SNS])
+    result, _ = await run(NOTIFIER, "ListChannels", answers(answer), "channels", "list")
+    for said in ("lab-sns", "sns", "FAILING", "3"):
+        assert said in result.stdout
+
+
+@pytest.mark.parametrize(("delivered", "exit_code"), [(True, 0), (False, 1)])
+async def test_a_channel_is_tested(run, delivered, exit_code):
+    answer = notifier_pb2.TestChannelResponse(delivered=delivered, answer="HTTP 403")
+    result, _ = await run(NOTIFIER, "TestChannel", answers(answer), "channels", "test", "lab-sns")
+    assert result.exit_code == exit_code
+    assert "HTTP 403" in result.stdout
+
+
+async def test_a_channel_is_held_back_and_goes_on(run):
+    paused = answers(notifier_pb2.PauseChannelResponse(channel=SNS))
+    result, request = await run(
+        NOTIFIER, "PauseChannel", paused, "channels", "pause", "lab-sns", "--reason", "holiday"
+    )
+    assert request.reason == "holiday"
+    assert "3 messages wait" in result.stdout
+    resumed = answers(notifier_pb2.ResumeChannelResponse(channel=SNS))
+    result, _ = await run(NOTIFIER, "ResumeChannel", resumed, "channels", "resume", "lab-sns")
+    assert "goes on" in result.stdout
+
+
+async def test_deliveries_are_listed_and_sent_again(run):
+    delivery = delivery_pb2.Delivery(
+        delivery_id="d-1",
+        channel="lab-sns",
+        state=delivery_pb2.DELIVERY_STATE_DEAD,
+        event=event_pb2.Event(
+            type=event_pb2.EVENT_TYPE_FAILED, subject=event_pb2.Subject(id="ws-1")
+        ),
+    )
+    listed = answers(notifier_pb2.ListDeliveriesResponse(deliveries=[delivery]))
+    result, request = await run(
+        NOTIFIER, "ListDeliveries", listed, "deliveries", "list", "--workset", "ws-1"
+    )
+    assert request.workset_id == "ws-1"
+    for said in ("d-1", "DEAD", "FAILED", "ws-1"):
+        assert said in result.stdout
+    again = answers(notifier_pb2.RedeliverResponse(delivery=delivery))
+    result, _ = await run(NOTIFIER, "Redeliver", again, "deliveries", "redeliver", "d-1")
+    assert "d-1 is DEAD" in result.stdout
+
+
+async def test_a_call_that_is_built_later_is_1(run):
+    step = refuses(grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED", message="built later")
+    result, _ = await run(SCHEDULER, "ExplainWorkset", step, "explain", "ws-1")
+    assert result.exit_code == 1
+    assert "built later (NOT_IMPLEMENTED)" in result.stderr

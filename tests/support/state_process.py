@@ -1,0 +1,73 @@
+"""A state service as a process of its own, on a SQLite file, that a test can kill and start again."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daylily_client import ClientOptions, StateClient
+from tests.support.ports import free_port
+
+
+@dataclass
+class StateProcess:
+    """`daylily-state serve` on a port of its own.
+
+    Attributes:
+        folder: where its database and its log are.
+        port: of the loopback; the same after a restart.
+    """
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    _process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, and return once it answers."""
+        environment = {
+            **os.environ,
+            "DAYLILY_PORT": str(self.port),
+            "DAYLILY_SQLITE_PATH": str(self.folder / "state.db"),
+        }
+        with (self.folder / "state.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", "from daylily_state.main import main; main()", "serve"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+        with StateClient(self.address, ClientOptions(timeout=20)) as state:
+            state.get_queue_depth()
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it without a word."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(20)
+            self._process = None
+
+
+@contextmanager
+def state_process(folder: Path) -> Iterator[StateProcess]:
+    """A started `StateProcess`, stopped at the end."""
+    server = StateProcess(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
