@@ -129,7 +129,7 @@ class System:
             boto3.client(
                 "s3",
                 endpoint_url=self.aws,
-                region_name="us-east-1",
+                region_name="us-west-2",
                 aws_access_key_id="daylily",
                 aws_secret_access_key="daylily",
             )

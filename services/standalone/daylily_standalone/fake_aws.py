@@ -5,7 +5,8 @@ import os
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from typing import Final
 
 import boto3
 from moto.moto_server.werkzeug_app import (
@@ -16,11 +17,11 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import make_server
 
 HOST = "127.0.0.1"
-REGION = "us-east-1"
-TOPIC = "daylily-events"
+REGION: Final = "us-west-2"
+TOPIC = "daylily"
 TOPIC_ARN = f"arn:aws:sns:{REGION}:123456789012:{TOPIC}"
 
-_OF_THE_USER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_SNS")
+_OF_THE_USER = {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"}
 
 
 class PortInUseError(Exception):
@@ -48,9 +49,20 @@ def aws_environment(endpoint_url: str) -> dict[str, str]:
 
 def point_this_process_at(endpoint_url: str) -> None:
     """From now on boto3 in this process, and in those it starts, talks to the fake AWS."""
-    for name in _OF_THE_USER:
-        os.environ.pop(name, None)
+    for name in list(os.environ):
+        if name in _OF_THE_USER or name.startswith("AWS_ENDPOINT_URL_"):
+            del os.environ[name]
     os.environ.update(aws_environment(endpoint_url))
+
+
+def furnish(bucket: str) -> None:
+    """Make the bucket and the topic in the AWS that this process talks to, if they are missing."""
+    with closing(boto3.client("s3")) as s3, closing(boto3.client("sns")) as sns:
+        with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+            s3.create_bucket(
+                Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION}
+            )
+        sns.create_topic(Name=TOPIC)
 
 
 @contextmanager
@@ -80,12 +92,7 @@ def fake_aws(port: int, bucket: str) -> Iterator[str]:
         try:
             url = endpoint(port)
             point_this_process_at(url)
-            with (
-                closing(boto3.client("s3", endpoint_url=url)) as s3,
-                closing(boto3.client("sns", endpoint_url=url)) as sns,
-            ):
-                s3.create_bucket(Bucket=bucket)
-                sns.create_topic(Name=TOPIC)
+            furnish(bucket)
             yield url
         finally:
             server.shutdown()

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,10 +22,7 @@ from daylily_standalone.demo.worksets import (
     demo_worksets,
     put_workset,
 )
-from daylily_standalone.fake_aws import point_this_process_at
-
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
+from daylily_standalone.fake_aws import furnish, point_this_process_at
 
 _POLL_SECONDS = 0.25
 _LAST_MESSAGES_SECONDS = 10.0
@@ -44,7 +40,7 @@ def play(stage: Stage, console: Console) -> bool:
     worksets = demo_worksets(run)
     directory = stage.directory / run
     with closing(boto3.client("s3")) as s3, StateClient(stage.state) as state:
-        _check_services(stage, s3, state)
+        _check_services(stage, state)
         with closing(Inbox(run, [workset.workset_id for workset in worksets])) as inbox:
             for workset in worksets:
                 put_workset(s3, BUCKET, workset, datetime.now(UTC))
@@ -64,14 +60,15 @@ def play(stage: Stage, console: Console) -> bool:
     return not hurried and not any(wrong.values())
 
 
-def _check_services(stage: Stage, s3: "S3Client", state: StateClient) -> None:
+def _check_services(stage: Stage, state: StateClient) -> None:
     hint = "Start the services in another terminal: `make run` (or `worksets up`)."
     try:
         state.with_timeout(5).get_queue_depth()
     except DaylilyError as error:
         raise DemoError(f"Nothing answers at {stage.state} ({error.message}). {hint}") from error
     try:
-        s3.head_bucket(Bucket=BUCKET)
+        # A fake AWS that somebody else started has neither bucket nor topic yet.
+        furnish(BUCKET)
     except (ClientError, BotoCoreError) as error:
         raise DemoError(f"There is no fake AWS at {stage.aws} ({error}). {hint}") from error
 
