@@ -71,6 +71,8 @@ class EventCalls:
         types = read.choices(EventType, request.event_types, "event_types")
         read.id("workset_id", request.workset_id, limits.WORKSET_ID_BYTES, needed=False)
         since = read.moment(request, "since")
+        if request.WhichOneof("start") == "consumer":
+            read.id("consumer", request.consumer, limits.NAME_BYTES)
         read.done()
         if since is not None:
             start = await self.feed.position_at(since)
@@ -164,7 +166,7 @@ class EventCalls:
 
 def _consumer(name: str) -> Reader:
     read = Reader()
-    read.id("consumer", name, limits.NAME_BYTES)
+    read.own_name("consumer", name)
     return read
 
 

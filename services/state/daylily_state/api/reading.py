@@ -20,6 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from daylily_state.domain.checks import Checks
 from daylily_state.domain.commands import ReportedProgress
 from daylily_state.domain.events import to_json
+from daylily_state.domain.limits import NAME_BYTES
 from daylily_state.domain.model import Amount, Preferences, Requirements
 from daylily_state.domain.units import CENTS_PER_USD, MB_PER_GB, whole
 
@@ -27,6 +28,9 @@ E = TypeVar("E", bound=IntEnum)
 
 # Durations beyond this are refused before Python's timedelta overflows.
 _MAX_SECONDS: Final = 10**10
+
+# What the names of state's own consumers and checkpoints begin with.
+_OF_STATE: Final = "state."
 
 
 class Reader(Checks):
@@ -59,6 +63,12 @@ class Reader(Checks):
         return frozenset(
             self.needed_choice(kind, number, f"{field}[{at}]") for at, number in enumerate(numbers)
         )
+
+    def own_name(self, field: str, value: str) -> None:
+        """The name of a caller's consumer or checkpoint; state has some itself."""
+        self.id(field, value, NAME_BYTES)
+        if value.startswith(_OF_STATE):
+            self.wrong(field, f"names that begin with {_OF_STATE} are those of this service")
 
     def whole(self, view: int, *, by_default: bool) -> bool:
         """Whether a view is FULL; a call has its own default."""

@@ -54,7 +54,7 @@ class RecordCalls:
     ) -> state_pb2.PutSnapshotResponse:
         del context
         read = Reader()
-        read.id("name", request.name, limits.NAME_BYTES)
+        read.own_name("name", request.name)
         if len(request.data) > limits.SNAPSHOT_BYTES:
             read.wrong("data", f"larger than {limits.SNAPSHOT_BYTES} bytes")
         read.done()
@@ -78,7 +78,7 @@ class RecordCalls:
             for at, message in enumerate(request.deliveries)
         ]
         if request.consumer:
-            read.id("consumer", request.consumer, limits.NAME_BYTES)
+            read.own_name("consumer", request.consumer)
         elif request.cursor:
             read.wrong("consumer", "is needed with a cursor")
         read.done()

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -28,6 +29,7 @@ PROBE_SECONDS: Final = 0.25
 HEARTBEAT_SECONDS: Final = 20.0
 _KEPT_PER_LANE: Final = 512
 _READ_AT_ONCE: Final = 200
+_TOLD_AT_ONCE: Final = 500  # of the largest events: half a megabyte
 # A store that fails is asked again after this long.
 _PAUSE_SECONDS: Final = 0.5
 
@@ -223,7 +225,8 @@ class Feed:
             for lane, seq in enumerate(position)
             if self._heads[lane] > seq
         ]
-        return list(heapq.merge(*lanes, key=lambda event: event.occurred_at))
+        merged = heapq.merge(*lanes, key=lambda event: event.occurred_at)
+        return list(islice(merged, _TOLD_AT_ONCE))
 
     async def _lane_behind(self, lane: int, seq: int) -> Sequence[Event]:
         recent = self._recent[lane]
