@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
+from daylily_runtime import Clock
 from daylily_state.domain.errors import OutcomeUnknownError, StoreUnavailableError
 from daylily_state.ports import Store
 
@@ -12,11 +14,14 @@ class FaultyStore:
     """Passes every call on to `store`, unless it is told otherwise.
 
     `calls` counts by method. While `down`, every call fails. `before[name]` is awaited before a call
-    of that method; a commit listed in `lose_answers` goes through and fails.
+    of that method. The next `lose_answers` commits go through and fail. The store's own clock is the
+    test's, `clock_ahead` of it.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
+        self.clock = clock
+        self.clock_ahead = timedelta(0)
         self.down = False
         self.calls: dict[str, int] = {}
         self.before: dict[str, Callable[..., Awaitable[None]]] = {}
@@ -45,6 +50,8 @@ class FaultyStore:
             if name == "commit" and self.lose_answers:
                 self.lose_answers -= 1
                 raise OutcomeUnknownError(event_id=args[0].event.event_id)
+            if name == "heartbeat":
+                return self.clock.now().replace(microsecond=0) + self.clock_ahead
             return answer
 
         return call

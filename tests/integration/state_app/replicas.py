@@ -1,9 +1,10 @@
-"""Replicas of state without its servers: the use cases over one SQLite file and one manual clock."""
+"""Replicas of state without its servers: the use cases over one store's data and one manual clock."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
+
+import pytest
 
 from daylily_runtime import Lifecycle
 from daylily_runtime.testing import ManualClock
@@ -20,19 +21,22 @@ from daylily_state.domain.events import Event
 from daylily_state.domain.model import Workset, WorksetState
 from daylily_state.domain.records import Position
 from daylily_state.domain.retries import RetryPolicy
-from daylily_state.store.sqlite import SqliteStore
+from daylily_state.ports import Store
 from tests.integration.state_app.faults import FaultyStore
 
 STEP = 0.25
+
+# For what needs more events than a test on DynamoDB Local should wait for.
+on_sqlite = pytest.mark.parametrize("lab", ["sqlite"], indirect=True)
 
 
 class Replica:
     """One process's use cases; its background runs while it is open."""
 
-    def __init__(self, name: str, path: Path, clock: ManualClock) -> None:
+    def __init__(self, name: str, store: Store, clock: ManualClock) -> None:
         self.name = name
         self.clock = clock
-        self.store = FaultyStore(SqliteStore(path))
+        self.store = FaultyStore(store, clock)
         self.lifecycle = Lifecycle()
         self.feed = Feed(self.store, clock, self.lifecycle)
         self.decider = Decider(self.store, clock, self.feed.committed, dice=lambda: 0.5)
@@ -50,7 +54,6 @@ class Replica:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Replica"]:
-        await self.store.store.create_tables()
         works = (self.feed, self.counting, self.reaper, self.resolver, self.promoter)
         tasks = [asyncio.create_task(work.run()) for work in works]
         try:
@@ -92,16 +95,16 @@ class Replica:
 
 
 class Lab:
-    """Replicas over one file, and the time that they all live in."""
+    """Replicas over the same data, and the time that they all live in."""
 
-    def __init__(self, path: Path, stack: AsyncExitStack) -> None:
+    def __init__(self, open_store: Callable[[], Store], stack: AsyncExitStack) -> None:
         self.clock = ManualClock()
-        self._path = path
+        self._open_store = open_store
         self._stack = stack
         self.replicas: list[Replica] = []
 
     async def replica(self, name: str) -> Replica:
-        replica = Replica(name, self._path, self.clock)
+        replica = Replica(name, self._open_store(), self.clock)
         await self._stack.enter_async_context(replica.running())
         self.replicas.append(replica)
         await self.settle()

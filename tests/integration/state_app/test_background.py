@@ -9,6 +9,7 @@ from daylily_state.domain.commands import Update
 from daylily_state.domain.errors import DependencyNotMetError
 from daylily_state.domain.events import EventType
 from daylily_state.domain.model import ErrorCategory, Priority, WorksetState
+from tests.integration.state_app.replicas import on_sqlite
 
 READY = WorksetState.READY
 
@@ -39,6 +40,7 @@ async def test_counts_follow_the_feed_of_every_replica(lab) -> None:
         assert counted.position == await one.feed.now()
 
 
+@on_sqlite
 async def test_a_new_replica_begins_at_the_checkpoint_and_counts_the_rest(lab) -> None:
     first = await lab.replica("first")
     for number in range(20):

@@ -16,6 +16,7 @@ from daylily_state.domain.errors import (
     WorksetExistsError,
 )
 from daylily_state.domain.model import WorksetState
+from tests.integration.state_app.replicas import on_sqlite
 
 ACQUIRE = Acquire(workset_id="ws-1", owner_id="m1", request_id="r-1")
 
@@ -55,6 +56,7 @@ async def test_somebody_who_is_first_in_between_makes_the_decision_anew(lab) -> 
     assert (await one.get("ws-1")).last_token == 1
 
 
+@on_sqlite
 async def test_one_who_is_overtaken_for_ever_gives_up_and_has_changed_nothing(lab, one) -> None:
     two = await lab.replica("two")
     await one.register("ws-1")

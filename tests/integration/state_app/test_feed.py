@@ -8,7 +8,7 @@ from daylily_state.app.feed import HEARTBEAT_SECONDS
 from daylily_state.domain.cursor import BEGINNING
 from daylily_state.domain.errors import InvalidCursorError, StoppingError
 from daylily_state.domain.model import WorksetState
-from tests.integration.state_app.replicas import Watcher
+from tests.integration.state_app.replicas import Watcher, on_sqlite
 
 
 def seen(watcher) -> list[tuple[str, int]]:
@@ -76,6 +76,7 @@ async def test_every_event_comes_with_the_position_right_after_it(lab, one) -> N
     await resumed.stop()
 
 
+@on_sqlite
 async def test_a_heartbeat_comes_at_the_end_of_the_feed_and_then_every_20_s(lab, one) -> None:
     await one.register("ws-1")
     watcher = Watcher(one, BEGINNING)
@@ -104,14 +105,15 @@ async def test_a_watch_since_a_time_brings_all_that_happened_from_then_on(lab, o
     await watcher.stop()
 
 
+@on_sqlite
 async def test_a_watcher_that_is_far_behind_reads_on_from_the_store(lab, one) -> None:
     await one.register("ws-1")
-    for _ in range(400):  # far more events in this lane than are kept in memory
+    for _ in range(260):  # far more events in this lane than are kept in memory
         await one.move("ws-1", WorksetState.IGNORED)
         await one.move("ws-1", WorksetState.READY)
     watcher = Watcher(one, BEGINNING)
     await lab.passes(1)
-    assert seen(watcher) == [("ws-1", version) for version in range(1, 802)]
+    assert seen(watcher) == [("ws-1", version) for version in range(1, 522)]
     await watcher.stop()
 
 
@@ -148,12 +150,14 @@ async def test_the_store_may_be_away_for_a_while_and_no_event_is_lost(lab) -> No
     await watcher.stop()
 
 
+@on_sqlite
 async def test_a_cursor_from_the_future_is_refused(lab, one) -> None:
     watcher = Watcher(one, (1,) * 16)
     await lab.passes(1)
     assert isinstance(watcher.ended, InvalidCursorError)
 
 
+@on_sqlite
 async def test_a_watch_ends_when_the_server_stops(lab, one) -> None:
     watcher = Watcher(one, BEGINNING)
     await lab.passes(1)
@@ -162,6 +166,7 @@ async def test_a_watch_ends_when_the_server_stops(lab, one) -> None:
     assert isinstance(watcher.ended, StoppingError)
 
 
+@on_sqlite
 @pytest.mark.parametrize("watchers", [20])
 async def test_many_watchers_cost_the_store_no_more_than_one(lab, one, watchers) -> None:
     await lab.passes(1)

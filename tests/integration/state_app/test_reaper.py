@@ -8,6 +8,7 @@ from daylily_state.domain.commands import Renew
 from daylily_state.domain.errors import LockHeldError
 from daylily_state.domain.events import EventType
 from daylily_state.domain.model import ErrorCategory, WorksetState
+from tests.integration.state_app.replicas import on_sqlite
 
 LEASE = timedelta(seconds=10)
 READY = WorksetState.READY
@@ -32,6 +33,7 @@ async def test_a_dead_holders_workset_is_ready_within_lease_and_5_s(lab, one) ->
     assert last.actor == "state"
 
 
+@on_sqlite
 async def test_a_holder_that_renews_keeps_its_lock(lab, one) -> None:
     await lab.passes(12)
     token = (await held(one)).last_token
@@ -42,6 +44,7 @@ async def test_a_holder_that_renews_keeps_its_lock(lab, one) -> None:
     assert (workset.state, workset.version) == (LOCKED, 2)
 
 
+@on_sqlite
 async def test_a_replica_that_has_just_started_waits_a_whole_lease(lab) -> None:
     before = await lab.replica("before")
     await held(before)
@@ -54,6 +57,7 @@ async def test_a_replica_that_has_just_started_waits_a_whole_lease(lab) -> None:
     assert (await young.get("ws-1")).state is READY
 
 
+@on_sqlite
 async def test_an_outage_of_the_store_ends_no_lock(lab, one) -> None:
     await lab.passes(12)
     token = (await held(one)).last_token
@@ -66,6 +70,7 @@ async def test_an_outage_of_the_store_ends_no_lock(lab, one) -> None:
     assert (await one.get("ws-1")).state is LOCKED
 
 
+@on_sqlite
 async def test_a_replica_that_stood_still_ends_no_lock_when_it_wakes(lab, one) -> None:
     await lab.passes(12)
     token = (await held(one)).last_token
@@ -74,6 +79,17 @@ async def test_a_replica_that_stood_still_ends_no_lock_when_it_wakes(lab, one) -
     await lab.passes(5)
     assert (await one.get("ws-1")).state is LOCKED
     await one.worksets.renew(Renew(workset_id="ws-1", lock_token=token))
+
+
+@on_sqlite
+async def test_a_replica_whose_clock_is_wrong_ends_no_lock(lab, one) -> None:
+    one.store.clock_ahead = timedelta(seconds=-3)
+    await held(one)
+    await lab.passes(30)
+    assert (await one.get("ws-1")).state is LOCKED
+    one.store.clock_ahead = timedelta(seconds=1)
+    await lab.passes(13)
+    assert (await one.get("ws-1")).state is READY
 
 
 async def test_other_replicas_go_on_when_one_is_cut_off(lab) -> None:
@@ -106,6 +122,7 @@ async def test_a_cancelled_lock_that_is_never_acknowledged_runs_out(lab, one) ->
     assert (await one.move("ws-1", READY)).state is READY
 
 
+@on_sqlite
 async def test_a_workset_that_kills_every_holder_ends_in_error(lab, one) -> None:
     await lab.passes(12)
     await held(one)

@@ -63,10 +63,10 @@ def test_a_store_without_a_clock_is_no_reason() -> None:
     assert fitness.fit_for(LEASE, now=11.0)
 
 
-def test_the_stores_clock_is_known_to_the_second() -> None:
+def test_clocks_are_compared_as_they_stood_at_the_write() -> None:
     second = timedelta(seconds=1)
     assert clock_off(NOW, NOW, None) is None
     assert clock_off(NOW, NOW + second, NOW) == 0
-    assert clock_off(NOW + second, NOW + second, NOW) == 0
-    assert clock_off(NOW + 4 * second, NOW + 5 * second, NOW) == 3
+    assert clock_off(NOW - second, NOW + second, NOW) == 0
+    assert clock_off(NOW + 4 * second, NOW + 5 * second, NOW) == 4
     assert clock_off(NOW - 5 * second, NOW - 4 * second, NOW) == -4

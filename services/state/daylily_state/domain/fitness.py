@@ -72,16 +72,13 @@ class Fitness:
 
 
 def clock_off(before: datetime, after: datetime, store: datetime | None) -> float | None:
-    """Seconds by which the replica's clock is certainly off; 0 while the readings agree.
+    """Seconds by which the replica's clock differs from the store's, ahead or behind (negative).
 
-    The store's time was taken between `before` and `after` and is cut to whole seconds (the Date
-    header of HTTP), so it stands for an interval.
+    The store's time was taken between `before` and `after`; it may be cut to whole seconds (the Date
+    header of HTTP), which makes a replica look ahead by up to one.
     """
     if store is None:
         return None
-    earliest, latest = store, store + timedelta(seconds=1)
-    if before > latest:
-        return (before - latest).total_seconds()
-    if after < earliest:
-        return (after - earliest).total_seconds()
-    return 0.0
+    if before > store:
+        return (before - store).total_seconds()
+    return min((after - store).total_seconds(), 0.0)
