@@ -48,6 +48,7 @@ from daylily_runtime.errors import (
 from daylily_runtime.health import Check, Dependency
 from daylily_runtime.lifecycle import Lifecycle, wait_first
 from daylily_runtime.logging import configure_logging
+from daylily_runtime.metrics import Counter, Distribution, Gauge, Metrics
 from daylily_runtime.offload import (
     Offload,
     OffloadClosedError,
@@ -79,11 +80,15 @@ __all__ = [
     "Call",
     "Check",
     "Clock",
+    "Counter",
     "Dependency",
+    "Distribution",
     "ErrorRow",
     "ErrorTable",
     "FieldViolation",
+    "Gauge",
     "Lifecycle",
+    "Metrics",
     "Offload",
     "OffloadClosedError",
     "OffloadSaturatedError",

@@ -15,6 +15,7 @@ import grpc
 import structlog
 from google.rpc.status_pb2 import Status
 
+from daylily_runtime.call_metrics import CallMetrics
 from daylily_runtime.calls import (
     REQUEST_ID_KEY,
     ActiveCalls,
@@ -85,6 +86,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         calls: where calls under way are kept for a stop.
         max_call_seconds: longest that a call with a single answer may take.
         max_response_bytes: a larger answer becomes an error that says so.
+        metrics: told of every call that ended.
     """
 
     def __init__(
@@ -95,12 +97,14 @@ class CallLayer(grpc.aio.ServerInterceptor):
         calls: ActiveCalls,
         max_call_seconds: float,
         max_response_bytes: int,
+        metrics: CallMetrics,
     ) -> None:
         self._service = service
         self._errors = errors
         self._calls = calls
         self._max_call_seconds = max_call_seconds
         self._max_response_bytes = max_response_bytes
+        self._metrics = metrics
         self._wrapped: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(
@@ -213,6 +217,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
             await _refuse(call, context, refusal.code, status)
         finally:
             self._calls.discard(call)
+            self._metrics.ended(call, outcome[0], outcome[1].get("reason", ""))
             self._log_call(call, *outcome)
 
     def _begin(self, method: str, context: Context, *, streams: bool) -> Call:

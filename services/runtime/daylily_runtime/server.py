@@ -13,11 +13,15 @@ import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from daylily_runtime.call_metrics import CallMetrics
 from daylily_runtime.calls import ActiveCalls
+from daylily_runtime.clock import SystemClock
 from daylily_runtime.errors import ErrorTable
+from daylily_runtime.exporters import CloudWatch, cloudwatch_client, prometheus_page
 from daylily_runtime.health import HEALTH_SERVICE, Check, Dependency, Health
 from daylily_runtime.interceptor import CallLayer
 from daylily_runtime.lifecycle import Lifecycle
+from daylily_runtime.metrics import Metrics
 from daylily_runtime.settings import ServerSettings
 from daylily_runtime.wire import StartError, bind, channel_options, join_address
 
@@ -68,6 +72,10 @@ class Server:
         self.name = name
         self.settings = settings
         self.lifecycle = Lifecycle()
+        self.metrics = Metrics()
+        """The instruments of this server; build adds the service's own."""
+        self.metrics_port = 0
+        """Where /metrics is served; 0 when it is not."""
         self._build = build
         self._errors = errors
         self._calls = ActiveCalls()
@@ -193,8 +201,10 @@ class Server:
             calls=self._calls,
             max_call_seconds=self.settings.max_call_seconds,
             max_response_bytes=self.settings.max_response_bytes,
+            metrics=CallMetrics(self.metrics, self.name),
         )
         self._grpc = grpc.aio.server(interceptors=[layer], options=channel_options(self.settings))
+        await self._export_metrics()
         await self._build(self)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
         reflection.enable_server_reflection(
@@ -212,6 +222,22 @@ class Server:
         # With a timeout, since without one a cancelled waiter breaks the termination itself.
         while self._grpc is not None and await self._grpc.wait_for_termination(3600):
             pass
+
+    async def _export_metrics(self) -> None:
+        settings = self.settings
+        if settings.metrics_port is not None:
+            page = prometheus_page(self.metrics, settings.host, settings.metrics_port)
+            self.metrics_port = await self.open("metrics", page)
+        if settings.cloudwatch_namespace:
+            sender = CloudWatch(
+                self.metrics,
+                settings.cloudwatch_namespace,
+                cloudwatch_client(),
+                SystemClock(),
+                settings.cloudwatch_interval_seconds,
+            )
+            self.on_close("cloudwatch", sender.close)
+            self.background("cloudwatch", sender.run)
 
     async def _supervise(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         structlog.contextvars.bind_contextvars(service=self.name, task=name)

@@ -138,6 +138,18 @@ class ServerSettings(Settings):
         default=0.5, description="Time for a dependency to answer, else it counts as lost."
     )
 
+    metrics_port: Port | None = Field(
+        default=None,
+        description="Port of the page /metrics for Prometheus, on the same host; empty for none.",
+    )
+    cloudwatch_namespace: str = Field(
+        default="",
+        description="Send metrics to CloudWatch under this namespace; empty for none.",
+    )
+    cloudwatch_interval_seconds: Seconds = Field(
+        default=60.0, description="How often metrics are sent to CloudWatch."
+    )
+
     @property
     def uses_tls(self) -> bool:
         return self.tls_cert is not None
