@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 from daylily_state.domain import dependencies, locking, registering
@@ -68,7 +69,8 @@ def test_a_workset_with_a_missing_dependency_waits_until_it_is_met() -> None:
     trail = Trail(depends_on=("ws-0",))
     assert trail.depth(NOW + MINUTE).waiting == 1
     done = {"ws-0": ready(workset_id="ws-0", state=WorksetState.COMPLETE)}
-    commit = dependencies.report_met(trail.workset, DETAILS, done, moment(NOW + MINUTE))
+    details = replace(DETAILS, depends_on=("ws-0",))
+    commit = dependencies.report_met(trail.workset, details, done, moment(NOW + MINUTE))
     trail.take(commit)
     assert trail.depth(NOW + 3 * MINUTE).oldest_ready_age == 2 * MINUTE
 

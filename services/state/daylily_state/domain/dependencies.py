@@ -38,8 +38,7 @@ def report_met(
     """Says that all dependencies are met; None when they are not, or when it was said before."""
     if workset.dependencies_met or workset.state is WorksetState.COMPLETE:
         return None
-    found = [dependencies[key] for key in details.depends_on if key in dependencies]
-    if not all_complete(found):
+    if not all_complete(dependencies[key] for key in details.depends_on):
         return None
     return commit_workset(
         workset,
