@@ -30,7 +30,11 @@ def pick(book: Book, cluster_name: str, now: datetime, pass_over: int = 0) -> Pi
     cluster = book.fleet.running(now).get(cluster_name)
     if cluster is None:
         return None
+    free = book.fleet.free(cluster_name)
     for priority in CLASSES:
+        least = book.queue.least_need(priority)
+        if least is None or not free.covers(least):
+            continue
         found = _first(
             book.queue.lanes(priority),
             lambda lane: _lane_suits(book, lane, cluster, now),
@@ -49,6 +53,9 @@ def pick_anywhere(book: Book, now: datetime) -> Pick | None:
     running = book.fleet.running(now)
     room = _largest_room(book, running)
     for priority in CLASSES:
+        least = book.queue.least_need(priority)
+        if least is None or not room.covers(least):
+            continue
         found = _first(
             book.queue.lanes(priority),
             lambda lane: room.covers(lane.needs.amount),
@@ -102,10 +109,10 @@ def _first(
 def _lane_suits(book: Book, lane: Lane, cluster: Cluster, now: datetime) -> bool:
     """Whether the cluster can take anything of the lane. Says no only for all of it."""
     return (
-        cluster.price_per_vcpu_hour_usd <= lane.dearest_price
+        has_room(lane.needs, cluster, book.fleet, now)
+        and cluster.price_per_vcpu_hour_usd <= lane.dearest_price
         and not book.limits.at_limit(lane.customer_id)
         and not book.limits.over_budget(lane.customer_id, lane.least_cost_usd)
-        and has_room(lane.needs, cluster, book.fleet, now)
         and not (
             # Without a limit on the cost, all of the lane may go to the cluster that it prefers.
             lane.price_class is None

@@ -15,6 +15,7 @@ from enum import Enum, auto
 from daylily_scheduler.domain.cost import highest_price
 from daylily_scheduler.domain.model import Needs, Priority, Workset
 from daylily_scheduler.domain.order import CLASSES, OrderKey, order_class, order_key
+from daylily_scheduler.domain.resources import Resources
 
 # Steps of the price limits that share a lane: eight for every doubling.
 PRICE_STEPS = 8
@@ -122,6 +123,8 @@ class Queue:
         # The head of each lane that has any, in order: (key of the head, lane).
         self._heads: dict[Priority, list[tuple[OrderKey, Lane]]] = {c: [] for c in CLASSES}
         self._counts: dict[Priority, int] = dict.fromkeys(CLASSES, 0)
+        # No workset of the class needs less of anything; may be too low after some have left.
+        self._least: dict[Priority, Resources] = {}
         self._timers: list[tuple[datetime, str]] = []
         self._preferred: dict[str, int] = {}
 
@@ -151,6 +154,12 @@ class Queue:
     def is_doubted(self, workset_id: str) -> bool:
         """Whether it is kept out of picks until state says how it is."""
         return self._holds.get(workset_id) is Hold.STALE
+
+    def least_need(self, priority: Priority) -> Resources | None:
+        """A lower bound, thing by thing, of what a workset of the class needs; None for no workset:
+        a cluster with less free need not look at the lanes.
+        """
+        return self._least.get(priority)
 
     def lanes(self, priority: Priority) -> Iterator[tuple[OrderKey, Lane]]:
         """The lanes of a class, the one with the oldest workset first."""
@@ -235,6 +244,8 @@ class Queue:
             self._move_head(lane, head)
         self._filed[workset_id] = (lane, key)
         self._counts[lane.priority] += 1
+        need = lane.needs.amount
+        self._least[lane.priority] = self._least.get(lane.priority, need).at_most(need)
         if lane.needs.cluster:
             name = lane.needs.cluster
             self._preferred[name] = self._preferred.get(name, 0) + 1
@@ -249,6 +260,8 @@ class Queue:
         if key == head:
             self._move_head(lane, head)
         self._counts[lane.priority] -= 1
+        if not self._counts[lane.priority]:
+            del self._least[lane.priority]
         if not lane:
             del self._lanes[lane.priority, lane.customer_id, lane.needs, lane.price_class]
         if lane.needs.cluster:
