@@ -76,7 +76,9 @@ def _sentence(error: DaylilyError, address: str) -> str:
         return f"{error.message} ({error.reason})"
     service = error.rpc.partition("Service/")[0].lower() or "the service"
     if isinstance(error, Unavailable):
-        return f"{service} at {address} does not answer (UNAVAILABLE: {error.message})"
+        # gRPC puts what happened last, behind a chain of who noticed.
+        cause = error.message.rpartition(": ")[2]
+        return f"{service} at {address} does not answer (UNAVAILABLE: {cause})"
     if isinstance(error, DeadlineExceeded):
         return f"{service} at {address} did not answer in time (DEADLINE_EXCEEDED)"
     return f"{error.message} ({error.code.name})"

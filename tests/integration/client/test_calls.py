@@ -195,7 +195,7 @@ async def test_nobody_listening_is_unavailable_within_the_deadline(either):
 
 
 async def test_nothing_was_changed_is_not_said_of_a_write_that_may_have_gone_through(either):
-    script = {"AcquireLock": [BROKEN, refuses(UNAVAILABLE, "STORE_UNAVAILABLE")]}
+    script = {"AcquireLock": [BROKEN, refuses(UNAVAILABLE, "STORE_UNAVAILABLE", retry_after=60)]}
     options = replace(QUICK, timeout=0.5)
     async with scripted_server(STATE, script) as server, either(server.address, options) as caller:
         with pytest.raises(OutcomeUnknown):
@@ -203,7 +203,7 @@ async def test_nothing_was_changed_is_not_said_of_a_write_that_may_have_gone_thr
 
 
 async def test_a_read_says_plainly_that_the_store_is_away(either):
-    script = {"GetWorkset": [BROKEN, refuses(UNAVAILABLE, "STORE_UNAVAILABLE")]}
+    script = {"GetWorkset": [BROKEN, refuses(UNAVAILABLE, "STORE_UNAVAILABLE", retry_after=60)]}
     options = replace(QUICK, timeout=0.5)
     async with scripted_server(STATE, script) as server, either(server.address, options) as caller:
         with pytest.raises(StoreUnavailable):

@@ -80,11 +80,13 @@ def shell(cli: Cli) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts `worksets` as a process of its own, its output piped; the test's end ends it."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*args: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        *args: str, stdout: int = subprocess.PIPE, **environment: str
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-c", "from daylily_client.cli import main; main()", *args],
             env={**os.environ, **cli.environment, **environment},
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
         )

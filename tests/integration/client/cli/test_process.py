@@ -1,6 +1,8 @@
 """`worksets` as a process: pipes, Ctrl-C, following."""
 
 import json
+import os
+import pty
 import signal
 
 
@@ -52,3 +54,23 @@ def test_nothing_but_the_answer_is_on_stdout(shell, registered):
     assert getting.returncode == 0
     assert json.loads(printed)["workset"]["workset_id"] == name
     assert said == ""
+
+
+def test_a_terminal_gets_colour_and_a_pipe_does_not(shell, registered):
+    registered("--customer", "colourful", "--priority", "urgent")
+
+    def printed(**environment):
+        ours, theirs = pty.openpty()
+        listing = shell(
+            *("list", "--customer", "colourful"), stdout=theirs, TERM="xterm", **environment
+        )
+        assert listing.wait(20) == 0
+        os.close(theirs)
+        text = os.read(ours, 65536).decode()
+        os.close(ours)
+        return text
+
+    assert "\x1b[" in printed()
+    assert "URGENT" in printed(NO_COLOR="1")
+    listing = shell("list", "--customer", "colourful")
+    assert "\x1b" not in listing.stdout.read()
