@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import workset_pb2
 
 from daylily_client import (
@@ -17,7 +16,6 @@ from daylily_client import (
     Contention,
     DaylilyError,
     DeadlineExceeded,
-    InvalidArgument,
     LockKeeper,
     LockLost,
     LockState,
@@ -26,9 +24,9 @@ from daylily_client import (
     Unavailable,
     WorksetCancelled,
     new_request_id,
-    struct,
 )
 from daylily_client.monitor import steps
+from daylily_client.monitor.conclusion import write_end
 from daylily_client.monitor.environment import command_environment, results_prefix
 from daylily_client.monitor.log_file import LogFollower
 from daylily_client.monitor.logs import EventLog
@@ -50,6 +48,8 @@ PASSING = (Unavailable, DeadlineExceeded, Contention, Overloaded)
 """After these a call is worth sending again, with the same request_id."""
 
 _LOOK_AT_LOG_SECONDS = 0.25
+_LOG_PIECES_AT_ONCE = 40
+"""10 MiB: a command that writes faster than that for long is read with a delay."""
 _PAUSE_SECONDS = 2.0
 _GIVE_BACK_SECONDS = 20.0
 
@@ -168,7 +168,7 @@ class Run:
             outcome = await self._unless_stopped(self._outcome(workset))
         finally:
             reports.cancel()
-        await self._conclude(outcome)
+        await self._unless_given_up(self._conclude(outcome))
 
     async def _begin(self) -> workset_pb2.Workset:
         request_id = new_request_id()
@@ -235,7 +235,8 @@ class Run:
             process.stop()
             while not ended.done():
                 await _whatever_happens(ended)
-        self._follow_log()
+        while self._follower and self._follower.behind:
+            self._follow_log()
         outcome = outcome_of(
             ended.result(),
             read_result(_content(place)),
@@ -248,10 +249,13 @@ class Run:
     def _follow_log(self) -> None:
         if self._follower is None:
             return
-        for line in self._follower.new_lines():
-            step = steps.read_step(line, before=self._progress.step)
-            if step is not None:
-                self._progress.enter(step)
+        for _ in range(_LOG_PIECES_AT_ONCE):
+            for line in self._follower.new_lines():
+                step = steps.read_step(line, before=self._progress.step)
+                if step is not None:
+                    self._progress.enter(step)
+            if not self._follower.behind:
+                return
 
     async def _export(
         self, workset: workset_pb2.Workset, place: AttemptPlace, outcome: Outcome
@@ -259,9 +263,15 @@ class Run:
         uri = results_prefix(workset, self._grant.lock_token)
         if not uri:
             return outcome
-        self._progress.enter(Step(steps.EXPORT_RESULTS, 90))
+        self._progress.enter(Step(steps.EXPORT_RESULTS, max(90, self._progress.step.percent)))
         await self._keeper.confirmed()
-        files = await export(self._context.s3, place.results, uri, self._may_publish)
+        try:
+            files = await export(self._context.s3, place.results, uri, self._may_publish)
+        except TransferError as error:
+            raise TransferError(
+                f"{error}; the results are still in {place.results} of the head node",
+                lasting=error.lasting,
+            ) from error
         self._log.info("exported", files=files, to=uri)
         metrics = {**outcome.metrics, "results_uri": uri} if files else outcome.metrics
         return replace(outcome, metrics=metrics)
@@ -277,41 +287,13 @@ class Run:
         if not outcome.succeeded and self._marks:
             await self._keeper.confirmed()
             await self._marks.given_back()
-        try:
-            workset = await self._write_end(outcome)
-        except InvalidArgument as error:
-            # State will not take what the pipeline said; that it ended must be said all the same.
-            self._log.error("outcome_refused", answer=error)
-            bare = replace(outcome, error_details=str(error), metrics={})
-            workset = await self._write_end(bare)
+        workset = await write_end(self._state, self._keeper, outcome, self._log)
         state = workset_pb2.WorksetState.Name(workset.state).removeprefix("WORKSET_STATE_")
         self._log.info("ended", state=state, attempt=workset.attempt)
         if self._marks and workset.state == workset_pb2.WORKSET_STATE_COMPLETE:
             await self._marks.completed()
         elif self._marks and workset.state == workset_pb2.WORKSET_STATE_ERROR:
             await self._marks.failed(outcome.error_details)
-
-    async def _write_end(self, outcome: Outcome) -> workset_pb2.Workset:
-        request_id = new_request_id()
-        request: dict[str, Any] = {"state": workset_pb2.WORKSET_STATE_COMPLETE}
-        if not outcome.succeeded:
-            request = {
-                "state": workset_pb2.WORKSET_STATE_ERROR,
-                "error_category": outcome.error_category,
-                "error_details": outcome.error_details,
-            }
-
-        async def write() -> state_pb2.UpdateStateResponse:
-            return await self._state.update_state(
-                workset_id=self._grant.workset_id,
-                lock_token=self._grant.lock_token,
-                metrics=struct(outcome.metrics),
-                request_id=request_id,
-                **request,
-            )
-
-        answer = await self._keeper.conclude(write)
-        return answer.workset
 
     async def _acknowledge_cancel(self) -> None:
         self._log.warning("cancelled")
@@ -355,6 +337,22 @@ class Run:
         if working.cancelled():
             raise GivenUpError
         return working.result()
+
+    async def _unless_given_up(self, work: Awaitable[None]) -> None:
+        """Await the last words. When the monitor gives up they have a little time left."""
+        working = asyncio.ensure_future(work)
+        giving_up = asyncio.ensure_future(self._context.giving_up.wait())
+        try:
+            await asyncio.wait({working, giving_up}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working}, timeout=_GIVE_BACK_SECONDS)
+        finally:
+            giving_up.cancel()
+            if not working.done():
+                working.cancel()
+                await _whatever_happens(working)
+        if working.cancelled():
+            raise GivenUpError
+        working.result()
 
     async def _until_answered(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
         while True:

@@ -1,5 +1,6 @@
 """What a monitor is told at its start."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -45,7 +46,7 @@ class MonitorSettings:
         claim_wait: how long one claim waits for work, 45 s at most.
 
     Raises:
-        ValueError: the lease is none that state grants, or the owner's name is too long.
+        ValueError: state would take neither this lease nor this name of an owner.
     """
 
     bucket: str
@@ -64,5 +65,5 @@ class MonitorSettings:
     def __post_init__(self) -> None:
         if not timedelta(seconds=10) <= self.lease <= timedelta(hours=24):
             raise ValueError("the lease must last from 10 s to 24 h")
-        if not 1 <= len(self.owner_id.encode()) <= 128:
-            raise ValueError("the owner's name must have from 1 to 128 bytes")
+        if not re.fullmatch(r"[!-~]{1,128}", self.owner_id):
+            raise ValueError("the owner's name must be 1 to 128 printable characters of ASCII")

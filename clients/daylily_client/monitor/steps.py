@@ -47,7 +47,9 @@ def read_step(line: str, *, before: Step) -> Step | None:
         return None
     given = match["percent"]
     percent = before.percent if given is None else min(int(given), 100)
-    return Step(match["step"], percent, first_bytes(match["message"] or "", _MESSAGE_BYTES))
+    # Colours and other control characters of a terminal are no part of the message.
+    message = "".join(c if c.isprintable() else " " for c in match["message"] or "")
+    return Step(match["step"], percent, first_bytes(message.strip(), _MESSAGE_BYTES))
 
 
 def first_bytes(text: str, most: int) -> str:

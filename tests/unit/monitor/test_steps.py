@@ -12,6 +12,7 @@ BEFORE = Step("stage_samples", 20)
         ("::step run_pipeline 40 aligning HG002", Step("run_pipeline", 40, "aligning HG002")),
         ("  ::step run_pipeline 140\r", Step("run_pipeline", 100)),
         ("::step run_pipeline", Step("run_pipeline", 20)),
+        ("::step run_pipeline 40 \x1b[1mHG002\t", Step("run_pipeline", 40, "[1mHG002")),
     ],
 )
 def test_a_step_line_tells_how_far_the_run_is(line, step):
