@@ -15,12 +15,14 @@ from daylily_state.app.counting import Counting
 from daylily_state.app.deciding import Decider
 from daylily_state.app.dependencies import DependencyResolver
 from daylily_state.app.feed import Feed
+from daylily_state.app.measuring import Measures
 from daylily_state.app.pools import Pools
 from daylily_state.app.promoter import Promoter
 from daylily_state.app.reaper import Reaper
 from daylily_state.app.records import Records
 from daylily_state.app.worksets import Worksets
 from daylily_state.domain.errors import StoreUnavailableError
+from daylily_state.domain.events import Event
 from daylily_state.ports import ReadSet, Store
 from daylily_state.settings import StateSettings
 from daylily_state.store.dynamodb import DynamoDBSettings, DynamoDBStore
@@ -68,15 +70,28 @@ def state_server(
         store = await server.open("store", _opened(settings, make_store(settings)))
         server.depends_on("store", lambda: _answers(store))
         feed = Feed(store, time, server.lifecycle)
-        decider = Decider(store, time, feed.committed)
+        measures = Measures(server.metrics)
+
+        def committed(event: Event) -> None:
+            feed.committed(event)
+            measures.committed(event)
+
+        decider = Decider(store, time, committed)
         counting = Counting(store, feed, time)
-        worksets = Worksets(store, decider, time, settings.retry_policy)
+        worksets = Worksets(
+            store,
+            decider,
+            time,
+            settings.retry_policy,
+            on_refused_lock=measures.lock_refused,
+        )
         records = Records(store, time)
         replica_id = uuid.uuid4().hex
         reaper = Reaper(
             store, feed, decider, time, policy=settings.retry_policy, replica_id=replica_id
         )
         resolver = DependencyResolver(store, feed, decider, records, time, replica_id=replica_id)
+        measures.watch(counting, feed, reaper)
         server.background("feed", feed.run)
         server.background("counting", counting.run)
         server.background("reaper", reaper.run)

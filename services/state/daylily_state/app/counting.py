@@ -52,6 +52,13 @@ class Counting:
     async def now(self) -> Counted:
         """The counts as far as this replica has seen the feed; waits until it has seen it whole."""
         await self._caught_up.wait()
+        return self._counted()
+
+    def known(self) -> Counted | None:
+        """The counts as far as this replica has seen the feed; None until it has seen it whole."""
+        return self._counted() if self._caught_up.is_set() else None
+
+    def _counted(self) -> Counted:
         at = self._clock.now()
         return Counted(self._counts.depth(at), self._position, at)
 

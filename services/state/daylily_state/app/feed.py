@@ -66,6 +66,11 @@ class Feed:
         self._woken = asyncio.Event()
         self._news = asyncio.Event()
 
+    @property
+    def watchers(self) -> int:
+        """How many watch now, this server's own tasks too."""
+        return self._watchers
+
     # --- the tail ---
 
     def committed(self, event: Event) -> None:

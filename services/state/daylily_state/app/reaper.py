@@ -88,6 +88,12 @@ class Reaper:
             tasks.create_task(self._watch(), name="reaper.watch")
             tasks.create_task(self._reap(), name="reaper.reap")
 
+    @property
+    def fit_seconds(self) -> float:
+        """How long this replica has been fit without a break, 0 when it is not."""
+        since = self._fitness.since
+        return 0.0 if since is None else self._clock.monotonic() - since
+
     # --- fitness ---
 
     async def _beat(self) -> None:

@@ -1,6 +1,6 @@
 """Commands and queries of worksets and their locks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -21,6 +21,7 @@ from daylily_state.domain.commands import (
 )
 from daylily_state.domain.commit import Commit, RequestRow
 from daylily_state.domain.errors import (
+    DomainError,
     GrantNotFoundError,
     StoreUnavailableError,
     WorksetNotFoundError,
@@ -69,13 +70,23 @@ class Worksets:
         decider: makes decisions happen.
         clock: what time it is.
         policy: when failed worksets are tried again.
+        on_refused_lock: told of every lock that was asked for and not granted.
     """
 
-    def __init__(self, store: Store, decider: Decider, clock: Clock, policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        store: Store,
+        decider: Decider,
+        clock: Clock,
+        policy: RetryPolicy,
+        *,
+        on_refused_lock: Callable[[DomainError], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._decider = decider
         self._clock = clock
         self._policy = policy
+        self._on_refused_lock = on_refused_lock
 
     # --- queries ---
 
@@ -196,6 +207,13 @@ class Worksets:
     async def acquire(self, command: Acquire) -> View:
         """Take the lock; see the contract for what is refused."""
         validation.check(command)
+        try:
+            return await self._acquire(command)
+        except DomainError as error:
+            self._on_refused_lock(error)
+            raise
+
+    async def _acquire(self, command: Acquire) -> View:
         key = command.workset_id
         lane = lane_of(SubjectKind.WORKSET, key)
         now = self._clock.now()

@@ -127,6 +127,8 @@ def _event(
     facts = dict(note.details or {})
     if before and before.priority is not after.priority:
         facts["from_priority"] = before.priority.name
+    if before and before.lock and not after.lock:
+        facts["held_seconds"] = round((moment.now - before.lock.acquired_at).total_seconds(), 3)
     if after.state is WorksetState.READY:
         # Whoever folds the feed tells by these what can start from what waits.
         if after.available_at:
