@@ -21,7 +21,7 @@ from pynamodb.models import Model
 
 from daylily_state.domain.errors import StoreUnavailableError
 from daylily_state.store.dynamodb.failures import FAILURES, Failure, classify
-from daylily_state.store.dynamodb.items import Item
+from daylily_state.store.dynamodb.items import Item, item_of
 from daylily_state.store.dynamodb.tables import TABLES, VersionedRow
 
 T = TypeVar("T")
@@ -284,7 +284,7 @@ class Client:
         version = VersionedRow.version
         condition = version.does_not_exist() if seen is None else version == seen
         try:
-            self.put(table, key, row.serialize(), condition)
+            self.put(table, key, item_of(row), condition)
         except ConditionFailedError:
             there = self.get(table, *key)
             return there is not None and there.get(VersionedRow.writer.attr_name) == {

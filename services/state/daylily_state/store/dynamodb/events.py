@@ -2,14 +2,15 @@
 
 from daylily_state.domain.events import Event
 from daylily_state.domain.model import SubjectKind
-from daylily_state.store.dynamodb.items import Item, item_of, row_from
+from daylily_state.store.dynamodb.items import Item, item_of, make_row, row_from
 from daylily_state.store.dynamodb.tables import EventRow
 
 
 def event_item(event: Event) -> dict[str, dict[str, object]]:
     """The item of an event."""
     return item_of(
-        EventRow(
+        make_row(
+            EventRow,
             lane=event.lane,
             seq=event.seq,
             event_id=event.event_id,

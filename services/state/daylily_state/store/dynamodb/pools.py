@@ -9,7 +9,7 @@ import msgspec
 
 from daylily_state.domain.commit import RequestRow
 from daylily_state.domain.model import Amount, Cluster, Customer
-from daylily_state.store.dynamodb.items import Item, item_of, row_from
+from daylily_state.store.dynamodb.items import Item, item_of, make_row, row_from
 from daylily_state.store.dynamodb.tables import ClusterRow, CustomerRow, RequestIdRow
 
 T = TypeVar("T")
@@ -35,7 +35,8 @@ def cluster_body(cluster: Cluster) -> str:
 def cluster_item(cluster: Cluster) -> dict[str, dict[str, Any]]:
     """The item of a new cluster: nothing is reserved."""
     return item_of(
-        ClusterRow(
+        make_row(
+            ClusterRow,
             cluster_name=cluster.cluster_name,
             version=cluster.version,
             body=cluster_body(cluster),
@@ -61,7 +62,8 @@ def customer_body(customer: Customer) -> str:
 def customer_item(customer: Customer) -> dict[str, dict[str, Any]]:
     """The item of a new customer: nothing is used."""
     return item_of(
-        CustomerRow(
+        make_row(
+            CustomerRow,
             customer_id=customer.customer_id,
             version=customer.version,
             body=customer_body(customer),
@@ -84,7 +86,8 @@ def customer_from(item: Item) -> Customer:
 
 def request_item(request: RequestRow) -> dict[str, dict[str, Any]]:
     return item_of(
-        RequestIdRow(
+        make_row(
+            RequestIdRow,
             request_id=request.request_id,
             subject_id=request.subject_id,
             lane=request.lane,

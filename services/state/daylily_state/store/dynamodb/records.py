@@ -21,7 +21,7 @@ from daylily_state.store.dynamodb.client import (
     Pauses,
 )
 from daylily_state.store.dynamodb.failures import FAILURES
-from daylily_state.store.dynamodb.items import Item, item_of, row_from
+from daylily_state.store.dynamodb.items import Item, item_of, make_row, row_from
 from daylily_state.store.dynamodb.pools import from_text, to_text
 from daylily_state.store.dynamodb.positions import page_position, read_position
 from daylily_state.store.dynamodb.stretches import SortKey, Stretch, merge, read_stretch
@@ -53,7 +53,9 @@ def get_consumer(client: Client, name: str) -> Consumer | None:
 
 
 def put_consumer(client: Client, consumer: Consumer) -> bool:
-    row = ConsumerRow(name=consumer.name, version=consumer.version, body=to_text(consumer))
+    row = make_row(
+        ConsumerRow, name=consumer.name, version=consumer.version, body=to_text(consumer)
+    )
     return client.put_next(CONSUMERS, (consumer.name, None), row, _before(consumer.version))
 
 
@@ -71,7 +73,9 @@ def get_episode(client: Client, episode_id: str) -> Episode | None:
 
 def put_episode(client: Client, episode: Episode) -> bool:
     key = _episode_key(episode.episode_id)
-    row = RecordRow(record_id=key[0], part=key[1], version=episode.version, body=to_text(episode))
+    row = make_row(
+        RecordRow, record_id=key[0], part=key[1], version=episode.version, body=to_text(episode)
+    )
     return client.put_next(RECORDS, key, row, _before(episode.version))
 
 
@@ -182,7 +186,8 @@ def _delivery_key(delivery_id: str) -> Key:
 def _delivery_row(delivery: Delivery) -> RecordRow:
     key = _delivery_key(delivery.delivery_id)
     due_at = delivery.due_at
-    return RecordRow(
+    return make_row(
+        RecordRow,
         record_id=key[0],
         part=key[1],
         version=delivery.version,
@@ -218,8 +223,11 @@ def put_snapshot(client: Client, snapshot: Snapshot) -> None:
     ]
     for number, chunk in enumerate(parts):
         key = (record_id, _chunk_part(generation, number))
-        client.put(RECORDS, key, item_of(RecordRow(record_id=key[0], part=key[1], chunk=chunk)))
-    pointer = RecordRow(
+        client.put(
+            RECORDS, key, item_of(make_row(RecordRow, record_id=key[0], part=key[1], chunk=chunk))
+        )
+    pointer = make_row(
+        RecordRow,
         record_id=record_id,
         part=_POINTER,
         generation=generation,
@@ -283,7 +291,8 @@ _FORGOTTEN_AFTER: Final = timedelta(days=1)
 
 def heartbeat(client: Client, replica_id: str, now: datetime) -> datetime | None:
     """One write, not sent again; the Date header of the answer (whole seconds)."""
-    row = RecordRow(
+    row = make_row(
+        RecordRow,
         record_id=f"heartbeat#{replica_id}",
         part=_WHOLE,
         forget_at=(now + _FORGOTTEN_AFTER).replace(microsecond=0),

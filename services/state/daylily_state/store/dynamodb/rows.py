@@ -11,7 +11,7 @@ from pynamodb.expressions.update import Action
 from daylily_state.domain.model import Workset, WorksetState
 from daylily_state.ports import Page, Touch
 from daylily_state.store.dynamodb.client import Client, ConditionFailedError
-from daylily_state.store.dynamodb.items import item_of
+from daylily_state.store.dynamodb.items import item_of, make_row
 from daylily_state.store.dynamodb.positions import page_position, read_position
 from daylily_state.store.dynamodb.tables import DETAILS, WORKSETS, DetailRow, WorksetRow
 from daylily_state.store.dynamodb.worksets import changes, workset_from
@@ -91,7 +91,7 @@ _DEPENDENT: Final = "dependent#"
 
 def add_dependents(client: Client, workset_id: str, depends_on: Sequence[str]) -> None:
     for dependency in depends_on:
-        row = DetailRow(workset_id=dependency, kind=_DEPENDENT + workset_id)
+        row = make_row(DetailRow, workset_id=dependency, kind=_DEPENDENT + workset_id)
         client.put(DETAILS, (row.workset_id, row.kind), item_of(row))
 
 
@@ -116,7 +116,7 @@ _LOG: Final = "log"
 
 
 def put_log_tail(client: Client, workset_id: str, lock_token: int, text: str) -> None:
-    row = DetailRow(workset_id=workset_id, kind=_LOG, body=text, token=lock_token)
+    row = make_row(DetailRow, workset_id=workset_id, kind=_LOG, body=text, token=lock_token)
     # A holder that was fenced off does not overwrite the log of the run after it.
     condition = DetailRow.token.does_not_exist() | (DetailRow.token <= lock_token)
     try:

@@ -25,7 +25,7 @@ from daylily_state.domain.events import Event
 from daylily_state.domain.model import Workset
 from daylily_state.store.dynamodb.client import Client, Key
 from daylily_state.store.dynamodb.events import event_item
-from daylily_state.store.dynamodb.items import Item, item_of
+from daylily_state.store.dynamodb.items import Item, item_of, make_row
 from daylily_state.store.dynamodb.pools import (
     cluster_body,
     cluster_item,
@@ -277,7 +277,7 @@ def _beside(commit: Commit, workset_id: str) -> Iterator[Put]:
     }
     for kind, body in bodies.items():
         if body is not None:
-            row = DetailRow(workset_id=workset_id, kind=kind, body=body)
+            row = make_row(DetailRow, workset_id=workset_id, kind=kind, body=body)
             # The workset's condition, in the same transaction, guards these rows.
             yield Put(DETAILS, (workset_id, kind), item_of(row), None, Clash.WORKSET)
 

@@ -23,7 +23,7 @@ from daylily_state.domain.model import (
     lane_of,
 )
 from daylily_state.store.dynamodb.attributes import micros
-from daylily_state.store.dynamodb.items import Item, item_of, row_from
+from daylily_state.store.dynamodb.items import Item, item_of, make_row, row_from
 from daylily_state.store.dynamodb.tables import WorksetRow
 
 WAITING: Final = "WAITING"
@@ -91,7 +91,8 @@ def time_key(moment: datetime) -> str:
 def workset_row(workset: Workset) -> WorksetRow:
     """The row of a workset."""
     queue, place = index_key(workset)
-    row = WorksetRow(
+    row = make_row(
+        WorksetRow,
         workset_id=workset.workset_id,
         queue=queue,
         place=place,
