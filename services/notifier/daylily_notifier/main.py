@@ -42,11 +42,11 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(given: argparse.Namespace) -> int:
     overrides = {"insecure": True} if given.insecure else {}
     settings = NotifierSettings.load_or_exit(**overrides)
-    configure_logging(settings.log_level, settings.log_format)
     try:
         config = settings.load_config(os.environ)
     except ConfigError as error:
         return _refused(error)
+    configure_logging(settings.log_level, settings.log_format)
     return run(build(settings, config))
 
 

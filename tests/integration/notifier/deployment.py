@@ -157,3 +157,13 @@ async def until(
     async with asyncio.timeout(seconds):
         while await condition() is not holds:  # noqa: ASYNC110 - it is another process's
             await asyncio.sleep(0.02)
+
+
+async def active(notifier: AsyncNotifierClient) -> bool:
+    """Whether this is the notifier that delivers."""
+    return (await notifier.get_notifier_stats()).active
+
+
+async def handled(notifier: AsyncNotifierClient, events: int) -> bool:
+    """Whether it has handled so many events."""
+    return (await notifier.get_notifier_stats()).events_handled >= events

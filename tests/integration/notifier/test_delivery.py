@@ -2,7 +2,16 @@
 
 from daylily.workset.v1 import event_pb2, workset_pb2
 
-from tests.integration.notifier.deployment import all_finished, arrived, config, one_channel, tell
+from tests.integration.notifier.deployment import (
+    active,
+    all_finished,
+    arrived,
+    config,
+    handled,
+    one_channel,
+    tell,
+    until,
+)
 
 TWO_CHANNELS = """\
 channels:
@@ -33,8 +42,7 @@ async def test_events_from_before_the_first_start_arrive_too(lab, state, topic):
 async def test_a_new_notifier_may_begin_at_now(lab, state, topic):
     await tell(state, "old news")
     async with lab.running(one_channel(topic), notifier_start="now") as notifier:
-        while not (await notifier.get_notifier_stats()).active:
-            pass
+        await until(lambda: active(notifier))
         await tell(state, "new")
         assert [message.subject for message in await arrived(topic, 1)] == ["new"]
 
@@ -72,8 +80,7 @@ async def test_what_no_route_wants_is_acknowledged(lab, state, topic, empty_aws)
     unwanted = event_pb2.EVENT_TYPE_QUEUE_BACKLOG
     async with lab.running(config(text)) as notifier:
         await tell(state, "not for you", type=unwanted)
-        while not (await notifier.get_notifier_stats()).events_unrouted:
-            pass
+        await until(lambda: handled(notifier, 1))
         await tell(state, "for you")
         await arrived(topic, 1)
     async with lab.running(config(text)) as notifier:

@@ -13,6 +13,7 @@ from daylily_client import AsyncNotifierClient, Unavailable
 from daylily_notifier.config.load import one_topic
 from tests.integration.notifier.deployment import (
     QUICK,
+    active,
     all_finished,
     arrived,
     one_channel,
@@ -30,10 +31,6 @@ SERVE = "from daylily_notifier.main import main; raise SystemExit(main(['serve']
 def speed():
     """Slower than elsewhere: who is active must not depend on how busy the machine is."""
     return 5
-
-
-async def active(client) -> bool:
-    return (await client.get_notifier_stats()).active
 
 
 async def until_active(client, seconds=15):

@@ -4,7 +4,7 @@ import pytest
 from daylily.workset.v1 import workset_pb2
 
 from daylily_notifier.config.load import one_topic
-from tests.integration.notifier.deployment import arrived, config
+from tests.integration.notifier.deployment import arrived, config, handled, until
 
 IN_PROGRESS = workset_pb2.WORKSET_STATE_IN_PROGRESS
 COMPLETE = workset_pb2.WORKSET_STATE_COMPLETE
@@ -98,6 +98,5 @@ async def test_a_route_filters_worksets(lab, state, topic, run, match, heard):
         if heard:
             received = await arrived(topic, 1)
             assert {message.attributes["workset_id"] for message in received} == heard
-        while (await notifier.get_notifier_stats()).events_handled < 4:
-            pass
+        await until(lambda: handled(notifier, 4))
         assert len((await state.list_deliveries()).deliveries) == len(heard)
