@@ -39,7 +39,15 @@ class Worksets(click.Group):
         return sorted({*super().list_commands(ctx), *plugins.names()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or plugins.load(cmd_name)
+        return super().get_command(ctx, cmd_name) or plugins.look_up(cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if isinstance(command, plugins.Placeholder) and name is not None:
+            command = plugins.load(name)
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -43,6 +43,7 @@ _HINTS = {
     "--owner to have it looked up.",
     "LOCK_LOST": "Somebody else has the workset by now: `worksets get` shows who.",
     "VERSION_MISMATCH": "It changed meanwhile: look at it again, then decide.",
+    "CLUSTER_IN_USE": "`worksets clusters drain` it and wait until they have ended.",
     "OUTCOME_UNKNOWN": "Look with `worksets get` whether it went through before trying again.",
 }
 

@@ -1,22 +1,42 @@
 """Commands that other distributions bring along, and what to install for those that are missing."""
 
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 import click
 
 GROUP = "daylily.cli"
 
-# Commands that people expect to find, and the distribution that has each.
+
+@dataclass(frozen=True)
+class Known:
+    """A command that people expect to find: what it does, and the distribution that has it."""
+
+    summary: str
+    distribution: str
+
+
 KNOWN = {
-    "up": "daylily-standalone",
-    "demo": "daylily-standalone",
-    "monitor": "daylily-client[monitor]",
+    "up": Known("Run all services and a fake AWS on this machine.", "daylily-standalone"),
+    "demo": Known("Watch worksets go from S3 to their end.", "daylily-standalone"),
+    "monitor": Known("Find worksets in S3 and run a command for each.", "daylily-client[monitor]"),
 }
+
+
+class Placeholder(click.Command):
+    """Stands for a command in lists and completions, so that these need not load its libraries."""
 
 
 def names() -> list[str]:
     """Every command from outside, installed or only known of."""
     return sorted({entry.name for entry in entry_points(group=GROUP)} | set(KNOWN))
+
+
+def look_up(name: str) -> click.Command | None:
+    """The command `name`, or a placeholder for it; None when there is no such command."""
+    if name in KNOWN:
+        return Placeholder(name, short_help=KNOWN[name].summary)
+    return load(name)
 
 
 def load(name: str) -> click.Command | None:
@@ -25,7 +45,8 @@ def load(name: str) -> click.Command | None:
     if found:
         return _loaded(found[0])
     if name in KNOWN:
-        return _missing(name, f"`worksets {name}` comes with {KNOWN[name]}, which is not installed")
+        origin = KNOWN[name].distribution
+        return _missing(name, f"`worksets {name}` comes with {origin}, which is not installed")
     return None
 
 
@@ -38,14 +59,14 @@ def _loaded(entry: EntryPoint) -> click.Command:
         # One that is broken must not take the others, and their help, with it.
         return _missing(entry.name, f"`worksets {entry.name}` cannot be loaded: {error}")
     if not isinstance(command, click.Command):
-        raise click.UsageError(f"{entry.value} is no command of click")
+        return _missing(entry.name, f"{entry.value} is no command of click")
     return command
 
 
 def _missing(name: str, sentence: str) -> click.Command:
     def complain(rest: tuple[str, ...]) -> None:  # noqa: ARG001 - it takes whatever was typed
-        package = KNOWN.get(name)
-        install = f" Try: pip install '{package}'" if package else ""
+        known = KNOWN.get(name)
+        install = f" Try: pip install '{known.distribution}'" if known else ""
         raise click.UsageError(f"{sentence}.{install}")
 
     return click.Command(

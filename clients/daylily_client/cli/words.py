@@ -81,3 +81,8 @@ def money(usd: float) -> str:
 def amount(value: float, unit: str = "") -> str:
     """An amount without needless digits, or a dash for none."""
     return f"{value:,.6g}{' ' if unit else ''}{unit}" if value else NOTHING
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: "1 workset", "2 worksets"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

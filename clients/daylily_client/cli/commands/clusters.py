@@ -106,7 +106,7 @@ def register(
         output.print_json(answer)
         return
     output.print_line(
-        f"{cluster_name} is registered: {vcpus} vCPUs, {memory_gb:g} GiB, {slots} slots"
+        f"{cluster_name} is registered: {vcpus} vCPUs, {memory_gb:g} GiB, {words.count(slots, 'slot')}"
     )
 
 
@@ -125,7 +125,8 @@ def drain(app: App, *, cluster_name: str, undo: bool) -> None:
     if undo:
         output.print_line(f"{cluster_name} takes new work again")
     else:
-        output.print_line(f"{cluster_name} takes no new work; {running} worksets still run on it")
+        still = f"; still on it: {words.count(running, 'workset')}" if running else ""
+        output.print_line(f"{cluster_name} takes no new work{still}")
 
 
 @clusters.command()

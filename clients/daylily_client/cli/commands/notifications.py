@@ -76,7 +76,9 @@ def pause(app: App, *, channel: str, reason: str) -> None:
     if app.as_json:
         output.print_json(answer)
         return
-    output.print_line(f"{channel} is paused, {answer.channel.pending} messages wait")
+    output.print_line(
+        f"{channel} is paused; waiting: {words.count(answer.channel.pending, 'message')}"
+    )
 
 
 @channels.command()
@@ -89,7 +91,9 @@ def resume(app: App, *, channel: str) -> None:
     if app.as_json:
         output.print_json(answer)
         return
-    output.print_line(f"{channel} goes on, {answer.channel.pending} messages wait")
+    output.print_line(
+        f"{channel} goes on; waiting: {words.count(answer.channel.pending, 'message')}"
+    )
 
 
 @click.group()

@@ -78,7 +78,8 @@ def next_workset(app: App, *, cluster: str) -> None:
     if answer.HasField("workset"):
         output.print_table(HEADINGS, [row(answer.workset, app.started_at)])
         place = answer.placement
-        output.print_line(f"on {place.cluster_name}, {words.money(place.cost_usd)} in all")
+        cost = f", {words.money(place.cost_usd)} in all" if place.cost_usd else ""
+        output.print_line(f"on {place.cluster_name}{cost}")
         return
     output.print_line("Nothing would start now.")
     _print_reasons(answer.reasons)
@@ -95,11 +96,11 @@ def explain(app: App, *, workset_id: str) -> None:
         output.print_json(answer)
         return
     output.print_line(answer.summary)
-    if answer.queue_position:
-        output.print_line(f"{answer.queue_position} go first.")
     _print_reasons(answer.reasons)
+    if answer.remedies:
+        output.print_line("What would start it:")
     for remedy in answer.remedies:
-        output.print_line(f"It would start by: {remedy}")
+        output.print_line(f"  {remedy}")
 
 
 def _print_reasons(reasons: Iterable[scheduler_pb2.WaitReason]) -> None:

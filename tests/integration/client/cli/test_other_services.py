@@ -84,7 +84,11 @@ async def test_why_a_workset_waits(run):
     )
     result, request = await run(SCHEDULER, "ExplainWorkset", answers(answer), "explain", "ws-1")
     assert request.workset_id == "ws-1"
-    for said in ("ws-1 waits for vCPUs.", "2 go first.", "NOT_ENOUGH_VCPUS", "asking for 96"):
+    for said in (
+        "ws-1 waits for vCPUs.",
+        "NOT_ENOUGH_VCPUS",
+        "What would start it:\n  asking for 96",
+    ):
         assert said in result.stdout
 
 
@@ -122,7 +126,7 @@ async def test_a_cluster_is_drained_and_taken_back(run, undo):
         *("clusters", "drain", "c1", *(["--undo"] if undo else [])),
     )
     assert request.undo is undo
-    assert ("takes new work again" if undo else "2 worksets still run") in result.stdout
+    assert ("takes new work again" if undo else "still on it: 2 worksets") in result.stdout
 
 
 async def test_a_cluster_in_use_is_not_removed(run):
@@ -161,7 +165,7 @@ async def test_a_channel_is_held_back_and_goes_on(run):
         NOTIFIER, "PauseChannel", paused, "channels", "pause", "lab-sns", "--reason", "holiday"
     )
     assert request.reason == "holiday"
-    assert "3 messages wait" in result.stdout
+    assert "waiting: 3 messages" in result.stdout
     resumed = answers(notifier_pb2.ResumeChannelResponse(channel=SNS))
     result, _ = await run(NOTIFIER, "ResumeChannel", resumed, "channels", "resume", "lab-sns")
     assert "goes on" in result.stdout

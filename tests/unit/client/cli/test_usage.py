@@ -138,13 +138,23 @@ def test_a_command_of_another_distribution_is_found_and_told_where_state_is(
     assert result.stdout == "lab:50051 ('a', 'b')\n"
 
 
+def test_help_loads_no_library_of_another_command():
+    code = (
+        "import sys; from daylily_client.cli.app import worksets;"
+        "worksets(['--help'], standalone_mode=False);"
+        "sys.exit(bool({'boto3', 'daylily_standalone'} & set(sys.modules)))"
+    )
+    helped = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert b"monitor" in helped.stdout
+
+
 @pytest.mark.parametrize("name", ["up", "demo", "monitor"])
 def test_a_command_that_is_not_installed_says_what_to_install(name, installed, run):
     installed()
     result = run(name, "--whatever", "x")
     assert result.exit_code == 2
     assert f"`worksets {name}` comes with" in result.stderr
-    assert f"pip install '{plugins.KNOWN[name]}'" in result.stderr
+    assert f"pip install '{plugins.KNOWN[name].distribution}'" in result.stderr
 
 
 def test_a_command_whose_library_is_missing_says_which(installed, run):
