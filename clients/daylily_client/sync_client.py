@@ -61,6 +61,12 @@ class SyncClient:
         other.options = replace(self.options, timeout=seconds)
         return other
 
+    def with_actor(self, actor: str) -> Self:
+        """The same client over the same connection, for calls made in somebody's name."""
+        other = copy.copy(self)
+        other.options = replace(self.options, actor=actor)
+        return other
+
     def call(self, rpc: Rpc[P, Request, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
         """Calls `rpc` with a request made of the keyword arguments.
 

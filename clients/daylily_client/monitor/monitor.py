@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -198,7 +197,7 @@ class Monitor:
 
     async def _claim(self, entry: JournalEntry) -> Grant | None:
         """One claim, repeated under its id until it is answered; None when no work came."""
-        sent_at = time.monotonic()
+        sent_at = self._context.time.monotonic()
 
         async def claim() -> scheduler_pb2.ClaimNextWorksetResponse:
             return await self._scheduler.claim_next_workset(

@@ -62,7 +62,7 @@ def utc_now() -> datetime:
 class Grant:
     """A claim that was granted.
 
-    `sent_at` is the reading of `time.monotonic` before the claim was first sent: the lease cannot
+    `sent_at` is the reading of the keeper's clock before the claim was first sent: the lease cannot
     have begun earlier.
     """
 

@@ -236,6 +236,17 @@ async def test_another_timeout_shares_the_connection():
         assert client.options.timeout == 30
 
 
+async def test_a_service_calls_in_the_name_of_its_own_caller():
+    async with (
+        scripted_server(STATE, {"AcquireLock": [answers(GRANT)]}) as server,
+        AsyncStateClient(server.address, ClientOptions(actor="scheduler")) as client,
+    ):
+        await client.with_actor("monitor@c1").acquire_lock(workset_id="ws-1")
+        await client.acquire_lock(workset_id="ws-1")
+        actors = [call.metadata["x-daylily-actor"] for call in server.seen]
+        assert actors == ["monitor@c1", "scheduler"]
+
+
 async def test_a_cancelled_caller_takes_its_call_back():
     gone = asyncio.Event()
 
