@@ -9,7 +9,6 @@ from daylily_state.domain.commit import (
     ClusterChange,
     ClusterGuard,
     ClusterWrite,
-    Commit,
     Committed,
     Conflict,
     CustomerChange,
@@ -17,43 +16,13 @@ from daylily_state.domain.commit import (
     CustomerWrite,
     RequestRow,
 )
-from daylily_state.domain.events import EventType
 from daylily_state.domain.model import (
     Amount,
-    Cluster,
-    ClusterState,
     Customer,
-    SubjectKind,
-    lane_of,
 )
 from daylily_state.ports import ReadSet
 from tests.contract.conftest import on_engines_that_race
-from tests.support.state_rows import NOW, commit, make_event, next_seq
-
-ONE = Amount(vcpus=96, memory_mb=786_432, storage_mb=0, slots=1)
-
-
-def make_cluster(**changes):
-    cluster = Cluster(
-        cluster_name="c1",
-        state=ClusterState.ACTIVE,
-        removed=False,
-        region="us-east-1",
-        availability_zone="us-east-1a",
-        instance_types=("r7i.48xlarge", "m7i.48xlarge"),
-        capacity=Amount(960, 7_864_320, 0, 10),
-        broken=Amount(),
-        foreign=Amount(),
-        reserved=Amount(),
-        price_per_vcpu_hour=0.031,
-        fixed_cost_per_hour=1.25,
-        report_interval=timedelta(seconds=60),
-        last_reported_at=None,
-        version=1,
-        created_at=NOW,
-        updated_at=NOW,
-    )
-    return replace(cluster, **changes)
+from tests.support.state_rows import NOW, ONE, commit, make_cluster, with_event
 
 
 def make_customer(**changes):
@@ -70,12 +39,6 @@ def make_customer(**changes):
         updated_at=NOW,
     )
     return replace(customer, **changes)
-
-
-async def with_event(store, kind=SubjectKind.CLUSTER, subject_id="c1", **parts):
-    seq = await next_seq(store, lane_of(kind, subject_id))
-    event = make_event(subject_id, seq, EventType.CLUSTER_REPORTED, subject_kind=kind)
-    return Commit(event, **parts)
 
 
 async def put_cluster(store, before, after, **how):

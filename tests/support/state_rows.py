@@ -9,6 +9,9 @@ from typing import Any
 from daylily_state.domain.commit import Commit, CommitOutcome, Committed, WorksetWrite
 from daylily_state.domain.events import Event, EventType
 from daylily_state.domain.model import (
+    Amount,
+    Cluster,
+    ClusterState,
     Details,
     Lock,
     Priority,
@@ -155,3 +158,44 @@ async def lock(store: Store, before: Workset, **changes: Any) -> Workset:
 async def load(store: Store, workset_id: str) -> Workset:
     """The row, which must be there."""
     return (await store.read(ReadSet(worksets=(workset_id,)))).worksets[workset_id]
+
+
+# --- clusters ---
+
+ONE = Amount(vcpus=96, memory_mb=786_432, storage_mb=0, slots=1)
+
+
+def make_cluster(**changes: Any) -> Cluster:
+    """A cluster of ten big nodes, version 1."""
+    cluster = Cluster(
+        cluster_name="c1",
+        state=ClusterState.ACTIVE,
+        removed=False,
+        region="us-east-1",
+        availability_zone="us-east-1a",
+        instance_types=("r7i.48xlarge", "m7i.48xlarge"),
+        capacity=Amount(960, 7_864_320, 0, 10),
+        broken=Amount(),
+        foreign=Amount(),
+        reserved=Amount(),
+        price_per_vcpu_hour=0.031,
+        fixed_cost_per_hour=1.25,
+        report_interval=timedelta(seconds=60),
+        last_reported_at=None,
+        version=1,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return replace(cluster, **changes)
+
+
+async def with_event(
+    store: Store,
+    kind: SubjectKind = SubjectKind.CLUSTER,
+    subject_id: str = "c1",
+    **parts: Any,
+) -> Commit:
+    """A commit of these parts, with an event of a cluster in its next slot."""
+    seq = await next_seq(store, lane_of(kind, subject_id))
+    event = make_event(subject_id, seq, EventType.CLUSTER_REPORTED, subject_kind=kind)
+    return Commit(event, **parts)

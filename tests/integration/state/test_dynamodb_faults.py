@@ -9,10 +9,17 @@ from datetime import timedelta
 import pytest
 from pynamodb.exceptions import TransactWriteError
 
-from daylily_state.domain.commit import Clash, Committed, Conflict
+from daylily_state.domain.commit import (
+    Clash,
+    ClusterChange,
+    ClusterGuard,
+    ClusterWrite,
+    Committed,
+    Conflict,
+)
 from daylily_state.domain.errors import OutcomeUnknownError, StoreUnavailableError
 from daylily_state.domain.filters import DeliveryFilter, WorksetFilter
-from daylily_state.domain.model import LANES, Priority
+from daylily_state.domain.model import LANES, Amount, Priority
 from daylily_state.domain.records import Consumer, Snapshot
 from daylily_state.ports import ProgressPatch, ReadSet, Touch
 from daylily_state.store.dynamodb import DynamoDBStore
@@ -32,13 +39,16 @@ from tests.support.faulty_proxy import (
 from tests.support.state_rows import (
     LEASE,
     NOW,
+    ONE,
     apply_change,
     change,
     commit,
     load,
     lock,
+    make_cluster,
     make_workset,
     register,
+    with_event,
 )
 from tests.support.stores import dynamodb_settings, own_prefix
 
@@ -210,6 +220,36 @@ async def test_a_commit_of_a_caller_that_gave_up_goes_on(proxy, store, well):
     await commit(store, made)  # the same again waits until the first one is settled
     assert (await load(well, "ws-1")).version == 2
     assert [event.version for event in await events_of(well, workset)] == [1, 2]
+
+
+async def full_cluster(well):
+    """A cluster whose one slot is taken, and a commit of another lock on it."""
+    cluster = make_cluster(capacity=Amount(96, 786_432, 0, 1))
+    await commit(well, await with_event(well, cluster=ClusterWrite(None, cluster)))
+    await commit(well, await with_event(well, cluster_changes=(ClusterChange("c1", ONE, None),)))
+    guard = ClusterGuard(1, Amount())
+    workset = await register(well, make_workset())
+    parts = {"cluster_changes": (ClusterChange("c1", ONE, guard),)}
+    return await change(well, workset, parts=parts)
+
+
+async def test_a_full_cluster_is_no_proof_that_a_lost_request_will_not_land(proxy, store, well):
+    """Room may come back while the first request is still on its way."""
+    made = await full_cluster(well)
+    proxy.once(drop_request, operation=TRANSACTION)
+    with pytest.raises(OutcomeUnknownError):
+        await store.commit(made, timedelta(seconds=1))
+    assert (await load(well, "ws-1")).version == 1
+
+
+async def test_a_lost_request_on_a_full_cluster_lands_when_room_comes_back(proxy, store, well):
+    made = await full_cluster(well)
+    proxy.once(drop_request, operation=TRANSACTION)
+    waiting = asyncio.create_task(commit(store, made))
+    await asyncio.sleep(0.3)
+    await commit(well, await with_event(well, cluster_changes=(ClusterChange("c1", -ONE, None),)))
+    assert await waiting == Committed()
+    assert (await load(well, "ws-1")).version == 2
 
 
 async def test_a_bug_in_a_request_is_not_taken_for_an_outage(proxy, store):

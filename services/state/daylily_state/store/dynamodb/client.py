@@ -8,7 +8,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -66,6 +65,7 @@ class Client:
     def __init__(self, settings: DynamoDBSettings) -> None:
         self._prefix = settings.prefix
         self._ready = threading.Lock()
+        self._made = False
         self._connection = Connection(
             region=settings.region,
             host=settings.endpoint_url,
@@ -89,12 +89,14 @@ class Client:
         """The connection, its botocore client made (which threads must not do at the same time)."""
         with self._ready:
             _ = self._connection.client
+            self._made = True
         return self._connection
 
     def close(self) -> None:
         """Closes the pooled connections."""
-        with self._ready, suppress(AttributeError):
-            self._connection.client.close()
+        with self._ready:
+            if self._made:
+                self._connection.client.close()
 
     # --- sending ---
 

@@ -1,6 +1,6 @@
 """Sending a commit until its outcome is certain."""
 
-from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from daylily_state.domain.commit import Clash, Commit, CommitOutcome, Committed, Conflict
 from daylily_state.domain.errors import OutcomeUnknownError, StoreUnavailableError
@@ -29,6 +29,23 @@ def apply(client: Client, commit: Commit, seconds: float) -> CommitOutcome:
         OutcomeUnknownError: an attempt was not answered and `seconds` were not enough to find out.
     """
     return _Attempts(client, commit, seconds).settle()
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What a cancelled transaction says.
+
+    `lasting`: a condition failed that can never hold again. `slot` is what lies in the event's slot,
+    where the refusal shows it. `wrong`: no condition and no load explain it, so the request is wrong.
+    """
+
+    clashes: frozenset[Clash] = frozenset()
+    lasting: bool = False
+    slot: Item | None = None
+    wrong: bool = False
+
+
+_NOT_REFUSED = _Refusal()
 
 
 class _Attempts:
@@ -63,33 +80,29 @@ class _Attempts:
     def _outcome_after(self, error: Exception) -> CommitOutcome | None:
         """What is certain after a failed attempt; None to send again."""
         failure = classify(error)
-        if failure is Failure.NO_ANSWER:
-            self._in_doubt = True
-        clashes = self._clashes(error) if failure is Failure.CANCELLED else frozenset()
-        wrong = failure is Failure.OURS or (
-            failure is Failure.CANCELLED and not clashes and not any(_throttles(error))
-        )
-        if wrong:
+        refusal = self._refusal(error) if failure is Failure.CANCELLED else _NOT_REFUSED
+        if failure is Failure.OURS or refusal.wrong:
             raise error
+        self._in_doubt |= failure is Failure.NO_ANSWER
+        # A taken slot may be taken by this very commit, sent by an earlier call.
+        self._in_doubt |= Clash.SLOT in refusal.clashes and refusal.slot is None
         if self._in_doubt:
-            return self._look(clashes)
-        if Clash.SLOT in clashes and self._owns(self._slot_in(error)):
-            return Committed()  # this commit was sent before, by an earlier call
-        return Conflict(frozenset(clashes)) if clashes else None
+            return self._look(refusal)
+        if refusal.slot is not None and self._owns(refusal.slot):
+            return Committed()
+        return Conflict(refusal.clashes) if refusal.clashes else None
 
-    def _look(self, clashes: AbstractSet[Clash]) -> CommitOutcome | None:
+    def _look(self, refusal: "_Refusal") -> CommitOutcome | None:
         """Asks the event's slot after an attempt that was not answered."""
         try:
             slot = self._read_slot()
         except StoreUnavailableError:
             return None
         if slot is not None:
-            if self._owns(slot):
-                return Committed()
-            return Conflict(frozenset({Clash.SLOT, *clashes}))
-        # A version that is passed never comes back, so no attempt that is still under way can land.
-        # Room on a cluster does come back: then only another try tells.
-        return Conflict(frozenset(clashes)) if Clash.WORKSET in clashes else None
+            return Committed() if self._owns(slot) else Conflict(refusal.clashes | {Clash.SLOT})
+        # What can never hold again stops an attempt that is still under way as well. Where it can
+        # (room on a cluster comes back), only another try tells.
+        return Conflict(refusal.clashes) if refusal.lasting else None
 
     def _check_patience(self, error: Exception, refused: int) -> None:
         out_of_time = self._pauses.elapsed >= self._seconds
@@ -101,33 +114,26 @@ class _Attempts:
         elif out_of_time or refused >= _REFUSALS or classify(error) is Failure.AWAY:
             raise StoreUnavailableError(retry_after=RETRY_AFTER) from error
 
-    def _clashes(self, error: Exception) -> frozenset[Clash]:
-        """Which conditions did not hold; BUSY alone if another transaction was on a row."""
-        found = zip(self._transaction.clashes, reasons(error), strict=True)
+    def _refusal(self, error: Exception) -> "_Refusal":
+        """Why the transaction was cancelled, write by write."""
         clashes: set[Clash] = set()
-        for clash, reason in found:
-            if reason is not None and is_condition(reason):
-                clashes.add(clash)
-            elif reason is not None and is_conflict(reason):
+        lasting = throttled = False
+        slot: Item | None = None
+        for write, reason in zip(self._transaction.writes, reasons(error), strict=True):
+            if reason is None:
+                continue
+            if is_condition(reason):
+                clashes.add(write.clash)
+                lasting |= write.lasting
+                slot = reason.raw_item if write.clash is Clash.SLOT else slot
+            elif is_conflict(reason):
                 clashes.add(Clash.BUSY)
-        return frozenset(clashes)
-
-    def _slot_in(self, error: Exception) -> Item | None:
-        """The event that lies in the slot, as the refusal itself shows it."""
-        first = reasons(error)[0]
-        shown = first.raw_item if first is not None else None
-        return shown or self._read_slot()
+            else:
+                throttled |= is_throttled(reason)
+        return _Refusal(frozenset(clashes), lasting, slot, wrong=not clashes and not throttled)
 
     def _read_slot(self) -> Item | None:
         return self._client.get(EVENTS, str(self._event.lane), str(self._event.seq))
 
-    def _owns(self, slot: Item | None) -> bool:
-        return _event_id(slot) == self._event.event_id if slot else False
-
-
-def _event_id(slot: Item) -> object:
-    return slot[EventRow.event_id.attr_name]["S"]
-
-
-def _throttles(error: Exception) -> list[bool]:
-    return [reason is not None and is_throttled(reason) for reason in reasons(error)]
+    def _owns(self, slot: Item) -> bool:
+        return slot[EventRow.event_id.attr_name] == {"S": self._event.event_id}

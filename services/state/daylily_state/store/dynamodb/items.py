@@ -1,7 +1,7 @@
 """Rows to items as DynamoDB speaks of them ({"id": {"S": "ws-1"}, …}) and back.
 
-PynamoDB does the same through a model's constructor and descriptors, several times slower: a queue of some
-thousand worksets would hold the interpreter for seconds.
+PynamoDB does the same through a model's constructor and descriptors, several times slower: a queue
+of some thousand worksets would hold the interpreter for seconds.
 """
 
 from collections.abc import Callable, Mapping

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from daylily_runtime import Clock, SystemClock
-from daylily_state.domain.commit import Commit, CommitOutcome, Committed
+from daylily_state.domain.commit import Clash, Commit, CommitOutcome, Committed
 from daylily_state.domain.events import Event
 from daylily_state.domain.filters import DeliveryFilter, WorksetFilter
 from daylily_state.domain.model import Cluster, Customer, Priority, Workset
@@ -39,8 +39,8 @@ class DynamoDBStore:
         outcome = await self._threads.run_within(
             seconds, event.event_id, commits.apply, self._client, commit, seconds
         )
-        if isinstance(outcome, Committed):
-            self._heads.advance(event.lane, event.seq)
+        if isinstance(outcome, Committed) or Clash.SLOT in outcome.clashes:
+            self._heads.advance(event.lane, event.seq)  # whosever event it is
         return outcome
 
     async def touch(self, touch: Touch) -> Workset | None:

@@ -53,38 +53,40 @@ from daylily_state.store.dynamodb.worksets import changes, workset_item
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Writes a whole item."""
+    """Writes a whole item. `lasting`: the condition, once it fails, fails for ever."""
 
     table: str
     key: Key
     item: Item
     condition: Condition | None
     clash: Clash
+    lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Changes attributes of an item."""
+    """Changes attributes of an item. `lasting`: the condition, once it fails, fails for ever."""
 
     table: str
     key: Key
     actions: tuple[Action, ...]
     condition: Condition
     clash: Clash
+    lasting: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What is sent. PynamoDB sends puts before updates, so `clashes` is in that order."""
+    """What is sent. PynamoDB sends puts before updates, and `writes` are in that order."""
 
     token: str
     puts: tuple[Put, ...]
     updates: tuple[Update, ...]
 
     @property
-    def clashes(self) -> tuple[Clash, ...]:
-        """For each item, in the order of DynamoDB's cancellation reasons."""
-        return (*(put.clash for put in self.puts), *(update.clash for update in self.updates))
+    def writes(self) -> tuple[Put | Update, ...]:
+        """All of it, in the order of DynamoDB's cancellation reasons."""
+        return (*self.puts, *self.updates)
 
     def send(self, client: Client, db: Connection) -> dict[str, Any]:
         """Sends it, one time."""
@@ -306,7 +308,9 @@ def _reservation(change: ClusterChange) -> Update:
         if guard is None
         else cluster_unchanged(guard.version) & cluster_has_room(guard)
     )
-    return Update(CLUSTERS, (change.cluster_name, None), actions, condition, Clash.CLUSTER)
+    key = (change.cluster_name, None)
+    # Room comes back when a lock ends.
+    return Update(CLUSTERS, key, actions, condition, Clash.CLUSTER, lasting=False)
 
 
 def _customer(write: CustomerWrite) -> Put | Update:
@@ -335,7 +339,9 @@ def _use(change: CustomerChange) -> Update:
         CustomerRow.spent_cents.add(change.spent_cents),
     )
     condition = customer_exists() if change.guard is None else may_run(change.guard)
-    return Update(CUSTOMERS, (change.customer_id, None), actions, condition, Clash.CUSTOMER)
+    key = (change.customer_id, None)
+    # So does what a limit or a budget leaves.
+    return Update(CUSTOMERS, key, actions, condition, Clash.CUSTOMER, lasting=False)
 
 
 def _request(request: RequestRow, event: Event) -> Put:
