@@ -1,6 +1,7 @@
 """A real state service on SQLite and real schedulers beside it, all in this process."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
@@ -93,6 +94,13 @@ class System:
     async def scheduler(self) -> AsyncSchedulerClient:
         """A client of a scheduler of its own."""
         return await self.client(await self.scheduler_server())
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("DAYLILY_"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture
