@@ -1,10 +1,11 @@
 """Calls on the records of other services: snapshots, deliveries, episodes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import delivery_pb2, event_pb2
+from google.protobuf.message import Message
 
 from daylily_state.api import answers
 from daylily_state.api.calls import Context, page_size
@@ -27,6 +28,9 @@ _CLAIMS_DEFAULT: Final = 10
 _ID_BYTES: Final = 128
 _REF_BYTES: Final = 1024
 _REFS_MOST: Final = 64
+_LATENCY_MOST: Final = timedelta(hours=1)
+# An event as the feed gives it is a quarter of this; a page of deliveries has to fit one answer.
+_EVENT_BYTES: Final = 4096
 
 
 class RecordCalls:
@@ -121,13 +125,16 @@ class RecordCalls:
         read.text("answer", request.answer, limits.ANSWER_BYTES)
         read.text("external_ref", request.external_ref, _REF_BYTES)
         read.id("episode_id", request.episode_id, _ID_BYTES, needed=False)
+        latency = read.length(request, "latency")
+        if latency is not None:
+            read.duration("latency", latency, timedelta(0), _LATENCY_MOST)
         marking = Marking(
             delivery_id=request.delivery_id,
             claim_token=request.claim_token,
             state=state,
-            next_attempt_at=read.moment(request, "next_attempt_at"),
+            next_attempt_at=_moment(read, request, "next_attempt_at"),
             answer=request.answer,
-            latency=read.length(request, "latency"),
+            latency=latency,
             external_ref=request.external_ref,
             episode_id=request.episode_id,
         )
@@ -140,6 +147,8 @@ class RecordCalls:
     ) -> state_pb2.ListDeliveriesResponse:
         del context
         read = Reader()
+        read.id("channel", request.channel, limits.NAME_BYTES, needed=False)
+        read.id("workset_id", request.workset_id, limits.WORKSET_ID_BYTES, needed=False)
         wanted = DeliveryFilter(
             channel=request.channel,
             states=read.choices(DeliveryState, request.states, "states"),
@@ -176,6 +185,13 @@ class RecordCalls:
         return state_pb2.PutEpisodeResponse(episode=answers.episode(kept))
 
 
+def _moment(read: Reader, message: Message, field: str) -> datetime | None:
+    """A time that a store can keep."""
+    moment = read.moment(message, field)
+    read.time(field, moment)
+    return moment
+
+
 def _delivery(read: Reader, message: delivery_pb2.Delivery, field: str, now: datetime) -> Delivery:
     read.id(f"{field}.delivery_id", message.delivery_id, _ID_BYTES)
     read.id(f"{field}.channel", message.channel, limits.NAME_BYTES)
@@ -188,7 +204,7 @@ def _delivery(read: Reader, message: delivery_pb2.Delivery, field: str, now: dat
         event_cursor=message.event.cursor,
         state=DeliveryState.PENDING,
         attempts=0,
-        next_attempt_at=read.moment(message, f"{field}.next_attempt_at") or now,
+        next_attempt_at=_moment(read, message, f"{field}.next_attempt_at") or now,
         answer="",
         latency=None,
         dedup_key=message.dedup_key,
@@ -205,6 +221,8 @@ def _delivery(read: Reader, message: delivery_pb2.Delivery, field: str, now: dat
 
 def _event(read: Reader, message: event_pb2.Event, field: str, now: datetime) -> Event:
     """An event as a reader of the feed hands it back; its slot is not needed for a delivery."""
+    if message.ByteSize() > _EVENT_BYTES:
+        read.wrong(field, f"larger than {_EVENT_BYTES} bytes, so it is not one of the feed")
     read.word(f"{field}.event_id", message.event_id, _ID_BYTES)
     kind = read.needed_choice(SubjectKind, message.subject.kind, f"{field}.subject.kind")
     states = [
@@ -222,7 +240,7 @@ def _event(read: Reader, message: event_pb2.Event, field: str, now: datetime) ->
         subject_id=message.subject.id,
         version=message.version,
         type=read.needed_choice(EventType, message.type, f"{field}.type"),
-        occurred_at=read.moment(message, f"{field}.occurred_at") or now,
+        occurred_at=_moment(read, message, f"{field}.occurred_at") or now,
         from_state=states[0],
         to_state=states[1],
         actor=message.actor,
@@ -253,6 +271,9 @@ def _event(read: Reader, message: event_pb2.Event, field: str, now: datetime) ->
 def _episode(read: Reader, message: delivery_pb2.Episode) -> Episode:
     read.id("episode.episode_id", message.episode_id, _ID_BYTES)
     read.text("episode.cause", message.cause, limits.NAME_BYTES)
+    read.id("episode.subject.id", message.subject.id, limits.SUBJECT_ID_BYTES, needed=False)
+    read.word("episode.first_event_id", message.first_event_id, _ID_BYTES, needed=False)
+    read.word("episode.last_event_id", message.last_event_id, _ID_BYTES, needed=False)
     if len(message.external_refs) > _REFS_MOST:
         read.wrong("episode.external_refs", f"takes {_REFS_MOST} at most")
     for channel, ref in message.external_refs.items():
@@ -268,7 +289,7 @@ def _episode(read: Reader, message: delivery_pb2.Episode) -> Episode:
         first_event_id=message.first_event_id,
         last_event_id=message.last_event_id,
         external_refs=dict(message.external_refs),
-        opened_at=read.moment(message, "episode.opened_at"),
-        closed_at=read.moment(message, "episode.closed_at"),
+        opened_at=_moment(read, message, "episode.opened_at"),
+        closed_at=_moment(read, message, "episode.closed_at"),
         version=message.version,
     )
