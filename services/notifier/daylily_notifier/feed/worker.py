@@ -23,7 +23,7 @@ DEAD = delivery_pb2.DELIVERY_STATE_DEAD
 _IDLE = 10.0
 """Seconds after which state is asked though nothing woke the worker: a delivery that was set due
 again through another replica is found then."""
-_LEAST_WAIT = 0.1
+_SHORTEST = 0.1
 _CLAIM_MARGIN = timedelta(seconds=5)
 _LONGEST_PROBE_PAUSE = timedelta(seconds=30)
 _ANSWER_BYTES = 1024
@@ -49,6 +49,7 @@ class ChannelWorker:
         self._clock = process.clock
         self._lease = settings.timeout + _CLAIM_MARGIN
         self._failures = 0
+        self._empty_looks = 0
         self._woken = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -76,7 +77,9 @@ class ChannelWorker:
 
     async def _turn(self) -> float:
         """Deliver what is due now, and say for how many seconds there is nothing to do."""
-        self._woken.clear()
+        if self._woken.is_set():
+            self._woken.clear()
+            self._empty_looks = 0
         if await self._process.pauses.get(self._state, self._name) is not None:
             return _IDLE
         limit = 1 if self._failures else self._settings.concurrency
@@ -88,7 +91,8 @@ class ChannelWorker:
             lease=duration(self._lease),
         )
         if not claimed.deliveries:
-            return self._until_due(claimed)
+            return self._until_next_look(claimed)
+        self._empty_looks = 0
         self._idle.clear()
         try:
             if self._process.stopping.is_set():  # nobody waits for what would begin now
@@ -110,11 +114,16 @@ class ChannelWorker:
         else:
             await wait_first(self._process.stopping, self._woken, self._clock.sleep(seconds))
 
-    def _until_due(self, claimed: state_pb2.ClaimDeliveriesResponse) -> float:
+    def _until_next_look(self, claimed: state_pb2.ClaimDeliveriesResponse) -> float:
+        """Pauses that double from short to long: an index of state's store may show what was just
+        recorded a moment later, or show for a moment what is no longer due.
+        """
+        pause = min(_SHORTEST * 2.0**self._empty_looks, _IDLE)
+        self._empty_looks = min(self._empty_looks + 1, 16)
         if not claimed.HasField("next_due_at"):
-            return _IDLE
-        wait = (moment(claimed.next_due_at) - self._clock.now()).total_seconds()
-        return min(max(wait, _LEAST_WAIT), _IDLE)
+            return pause
+        due_in = (moment(claimed.next_due_at) - self._clock.now()).total_seconds()
+        return min(due_in, pause) if due_in > 0 else pause
 
     def _probe_pause(self, failures: int) -> float:
         pause = self._policy.pause(failures, self._process.draw())
