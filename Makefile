@@ -32,7 +32,7 @@ lint: $(INSTALLED) ## Everything that is checked without running
 	ruff check
 	ruff format --check
 	mypy
-	mypy scripts/*.py
+	mypy scripts/*.py benchmarks/*.py
 	mypy --python-version 3.10 -p daylily_client
 	lint-imports --no-logo
 	python scripts/protos.py --check

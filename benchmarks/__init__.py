@@ -1,0 +1,1 @@
+"""How fast the services are on this machine: `make bench`."""
