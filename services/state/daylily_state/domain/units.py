@@ -7,8 +7,9 @@ CENTS_PER_USD = 100
 
 
 def whole(value: float, per_unit: int) -> int | None:
-    """The value in whole small units, None if it is no finite number (NaN, infinity)."""
-    return round(value * per_unit) if math.isfinite(value) else None
+    """The value in whole small units, None if that is no finite number (NaN, infinity, 1e308)."""
+    small = value * per_unit
+    return round(small) if math.isfinite(small) else None
 
 
 def gigabytes(megabytes: int) -> float:

@@ -1,0 +1,217 @@
+"""No RPC answers UNKNOWN or INTERNAL, and no server falls over, whatever it is sent."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import grpc
+import pytest
+from daylily.state.v1 import state_pb2
+from daylily.workset.v1 import delivery_pb2, event_pb2
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message_factory import GetMessageClass
+
+from tests.integration.state.asking import (
+    IN_PROGRESS,
+    URGENT,
+    acquire,
+    at,
+    put_cluster,
+    register,
+    registration,
+    resources,
+    seconds,
+    struct,
+)
+from tests.integration.state.hostile import bad_ones
+from tests.integration.state.refusals import refusal, refused
+
+SERVICE = state_pb2.DESCRIPTOR.services_by_name["StateService"]
+METHODS = {method.name: method for method in SERVICE.methods}
+SYSTEM = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="lab")
+FAULTS = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED}
+
+# A request that is good as it stands, so that the one bad field is what is looked at.
+GOOD = {
+    "RegisterWorkset": registration("new", depends_on=["ws-1"], metadata=struct(a=1)),
+    "GetWorkset": {"workset_id": "ws-1"},
+    "BatchGetWorksets": {"workset_ids": ["ws-1"]},
+    "ListWorksets": {},
+    "UpdateWorkset": {
+        "workset_id": "ws-1",
+        "priority": URGENT,
+        "update_mask": FieldMask(
+            paths=["priority", "metadata", "requirements", "deadline", "labels"]
+        ),
+    },
+    "ListReadyWorksets": {},
+    "AcquireLock": {"workset_id": "ws-1", "owner_id": "m1", "force": True},
+    "GetGrant": {"request_id": "r"},
+    "RenewLock": {"workset_id": "held", "lock_token": 1},
+    "ReleaseLock": {"workset_id": "held", "lock_token": 1},
+    "UpdateState": {"workset_id": "held", "lock_token": 1, "state": IN_PROGRESS},
+    "ReportProgress": {"workset_id": "held", "lock_token": 1},
+    "GetQueueDepth": {},
+    "ListEvents": {"workset_id": "ws-1"},
+    "WatchEvents": {},
+    "PublishEvent": {
+        "subject": event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_WORKSET, id="ws-1"),
+        "type": event_pb2.EVENT_TYPE_EXTERNAL,
+    },
+    "AcquireConsumer": {"consumer": "reader", "owner_id": "n1"},
+    "RenewConsumer": {"consumer": "reader", "consumer_token": 1},
+    "ReleaseConsumer": {"consumer": "reader", "consumer_token": 1},
+    "AckEvents": {"consumer": "reader", "consumer_token": 1},
+    "PutCluster": {"cluster_name": "c1", "capacity": resources()},
+    "ReportCluster": {"cluster_name": "c1"},
+    "ListClusters": {},
+    "DeleteCluster": {"cluster_name": "c1"},
+    "PutCustomer": {"customer_id": "acme"},
+    "ListCustomers": {},
+    "GetSnapshot": {"name": "reader"},
+    "PutSnapshot": {"name": "reader"},
+    "PutDeliveries": {
+        "deliveries": [
+            delivery_pb2.Delivery(
+                delivery_id="d1",
+                channel="lab",
+                event=event_pb2.Event(event_id="e", subject=SYSTEM, type=50),
+            )
+        ]
+    },
+    "ClaimDeliveries": {"channel": "lab", "owner_id": "n1"},
+    "UpdateDelivery": {"delivery_id": "d1", "claim_token": 1, "state": 3},
+    "ListDeliveries": {},
+    "GetEpisode": {"episode_id": "ep-1"},
+    "PutEpisode": {
+        "episode": delivery_pb2.Episode(episode_id="ep-1", subject=SYSTEM, state=1, cause="x")
+    },
+}
+
+
+def good(name):
+    given = GOOD[name]
+    return given if not isinstance(given, dict) else request_class(name)(**given)
+
+
+def request_class(name):
+    return GetMessageClass(METHODS[name].input_type)
+
+
+async def answered(state, name, request):
+    """What an RPC answers, None if it is well; a stream's first message stands for it."""
+    call = getattr(state.stub, name)(request, timeout=20)
+    try:
+        await (anext(aiter(call)) if METHODS[name].server_streaming else call)
+    except grpc.aio.AioRpcError as error:
+        return refusal(error)
+    finally:
+        call.cancel()
+    return None
+
+
+@pytest.fixture
+async def lab(state):
+    """A server with something of everything."""
+    stub = state.stub
+    for name in ("ws-1", "held"):
+        await register(stub, name)
+    await acquire(stub, "held")
+    await put_cluster(stub)
+    await stub.PutCustomer(state_pb2.PutCustomerRequest(customer_id="acme"))
+    await stub.AcquireConsumer(state_pb2.AcquireConsumerRequest(consumer="reader", owner_id="n1"))
+    return state
+
+
+def test_every_rpc_is_tried():
+    assert set(GOOD) == set(METHODS)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+async def test_no_message_makes_a_fault(lab, name):
+    requests = list(bad_ones(good(name)))
+    for start in range(0, len(requests), 50):
+        some = requests[start : start + 50]
+        answers = await asyncio.gather(*(answered(lab, name, request) for request in some))
+        for request, answer in zip(some, answers, strict=True):
+            if answer is not None:
+                shown = str(request)[:300]
+                assert answer.code not in FAULTS, (answer, shown)
+                assert answer.reason, (answer, shown)
+    await still_works(lab)
+
+
+async def still_works(state):
+    assert not state.server._failed.is_set()
+    await register(state.stub, "afterwards")
+    found = await state.stub.GetQueueDepth(state_pb2.GetQueueDepthRequest(), timeout=5)
+    listed, token = 0, ""
+    while True:
+        page = await state.stub.ListWorksets(
+            state_pb2.ListWorksetsRequest(page_size=500, page_token=token)
+        )
+        listed += len(page.worksets)
+        token = page.next_page_token
+        if not token:
+            break
+    assert found.total == listed
+
+
+NOT_UTF8 = b"\x0a\x04\xff\xfe\xfd\xfc"
+CUT_OFF = b"\x0a\x7fabc"
+# Ten thousand groups in one another.
+TOO_DEEP = b"\x0b" * 10_000
+
+
+@pytest.mark.parametrize("raw", [NOT_UTF8, CUT_OFF, TOO_DEEP, b"\xff" * 100])
+async def test_bytes_that_are_no_message_are_refused(state, raw):
+    async def send(name):
+        method = f"/{SERVICE.full_name}/{name}"
+        if METHODS[name].server_streaming:
+            call = state.channel.unary_stream(method)(raw, timeout=10)
+            return await refused(anext(aiter(call)))
+        return await refused(state.channel.unary_unary(method)(raw, timeout=10))
+
+    for name in sorted(METHODS):
+        first = METHODS[name].input_type.fields_by_number.get(1)
+        if raw is NOT_UTF8 and (first is None or first.type != first.TYPE_STRING):
+            continue
+        found = await send(name)
+        assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        (("x-daylily-actor", "a" * 65),),
+        (("x-daylily-actor", "two words"),),
+        (("x-request-id", "r" * 5_000),),
+    ],
+)
+async def test_odd_metadata_makes_no_fault(stub, metadata):
+    if metadata[0][0] == "x-request-id":
+        await stub.RegisterWorkset(registration("ws-1"), metadata=metadata)
+        return
+    found = await refused(stub.RegisterWorkset(registration("ws-1"), metadata=metadata))
+    assert set(found.violations) == {"actor"}
+
+
+async def test_a_page_of_the_largest_worksets_makes_no_fault(stub):
+    """Numbers are what grows most between JSON and protobuf."""
+    for number in range(4):
+        await register(stub, f"w{number}", metadata=struct(a=[1] * 65_000))
+    token, seen = "", 0
+    while True:
+        page = await stub.ListWorksets(state_pb2.ListWorksetsRequest(view=2, page_token=token))
+        seen += len(page.worksets)
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == 4
+
+
+async def test_times_are_kept_to_the_microsecond(stub):
+    deadline = at(datetime(2030, 1, 1, tzinfo=UTC))
+    deadline.nanos = 123_456_789
+    found = await register(stub, "ws-1", deadline=deadline)
+    assert found.deadline.nanos == 123_456_000
+    await acquire(stub, "ws-1", lease=seconds(60.5))
