@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from daylily_scheduler.domain import policy
+from daylily_scheduler.domain.feasibility import has_room
 from daylily_scheduler.domain.model import Customer, Estimate, Priority
 from daylily_scheduler.domain.policy import pick, pick_anywhere
 from daylily_scheduler.domain.resources import Resources
@@ -224,3 +226,26 @@ def test_order_holds_across_kinds_when_the_head_of_one_is_too_dear():
         workset("older", age_s=80, vcpus=4),
     )
     assert picked(known) == "older"
+
+
+def test_a_pick_looks_at_as_many_kinds_in_a_long_queue_as_in_a_short_one(monkeypatch):
+    looks = []
+
+    def counted(*args):
+        looks.append(args)
+        return has_room(*args)
+
+    monkeypatch.setattr(policy, "has_room", counted)
+    counts = []
+    for length in (100, 10_000):
+        known = book(cluster("c1", vcpus=8))
+        for number in range(length):
+            known.put(workset(f"w{number}", age_s=length - number, vcpus=4 * (number % 6 + 1)), NOW)
+            known.take_changes()
+        for _ in range(3):
+            looks.clear()
+            found = pick(known, "c1", NOW)
+            counts.append(len(looks))
+            known.queue.remove(found.workset.workset_id)
+    assert max(counts) <= 6
+    assert counts[:3] == counts[3:]
