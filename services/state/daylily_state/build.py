@@ -26,7 +26,7 @@ from daylily_state.domain.events import Event
 from daylily_state.ports import ReadSet, Store
 from daylily_state.settings import StateSettings
 from daylily_state.store.dynamodb import DynamoDBSettings, DynamoDBStore
-from daylily_state.store.sqlite import SqliteStore
+from daylily_state.store.sqlite import SchemaError, SqliteStore
 
 SERVICE: Final = "daylily.state.v1.StateService"
 
@@ -118,10 +118,16 @@ async def _opened(settings: StateSettings, store: Store) -> AsyncIterator[Store]
         if settings.store == "sqlite" or settings.create_tables:
             await store.create_tables()
         yield store
-    except StoreUnavailableError as error:
-        raise StartError(f"The store cannot be opened: {error}") from error
+    except (SchemaError, StoreUnavailableError) as error:
+        raise StartError(f"The store cannot be opened ({_where(settings)}): {error}") from error
     finally:
         await store.close()
+
+
+def _where(settings: StateSettings) -> str:
+    if settings.store == "sqlite":
+        return str(settings.sqlite_path)
+    return settings.dynamodb_endpoint or "DynamoDB"
 
 
 async def _answers(store: Store) -> None:

@@ -8,6 +8,7 @@ from daylily_runtime import StartError, configure_logging, run
 from daylily_state.build import open_store, state_server
 from daylily_state.domain.errors import StoreUnavailableError
 from daylily_state.settings import StateSettings
+from daylily_state.store.sqlite import SchemaError
 
 
 def main() -> None:
@@ -39,7 +40,7 @@ async def _create_tables(settings: StateSettings) -> int:
             await store.create_tables()
         finally:
             await store.close()
-    except (StartError, StoreUnavailableError) as error:
+    except (SchemaError, StartError, StoreUnavailableError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write("Everything is there.\n")

@@ -6,119 +6,34 @@ from datetime import UTC, datetime
 import grpc
 import pytest
 from daylily.state.v1 import state_pb2
-from daylily.workset.v1 import delivery_pb2, event_pb2
-from google.protobuf.field_mask_pb2 import FieldMask
-from google.protobuf.message_factory import GetMessageClass
 
 from tests.integration.state.asking import (
-    IN_PROGRESS,
-    URGENT,
     acquire,
     at,
-    put_cluster,
     register,
     registration,
-    resources,
     seconds,
     struct,
 )
+from tests.integration.state.every_rpc import GOOD, METHODS, SERVICE, first_answer, good, prepare
 from tests.integration.state.hostile import bad_ones
 from tests.integration.state.refusals import refusal, refused
 
-SERVICE = state_pb2.DESCRIPTOR.services_by_name["StateService"]
-METHODS = {method.name: method for method in SERVICE.methods}
-SYSTEM = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="lab")
 FAULTS = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED}
-
-# A request that is good as it stands, so that the one bad field is what is looked at.
-GOOD = {
-    "RegisterWorkset": registration("new", depends_on=["ws-1"], metadata=struct(a=1)),
-    "GetWorkset": {"workset_id": "ws-1"},
-    "BatchGetWorksets": {"workset_ids": ["ws-1"]},
-    "ListWorksets": {},
-    "UpdateWorkset": {
-        "workset_id": "ws-1",
-        "priority": URGENT,
-        "update_mask": FieldMask(
-            paths=["priority", "metadata", "requirements", "deadline", "labels"]
-        ),
-    },
-    "ListReadyWorksets": {},
-    "AcquireLock": {"workset_id": "ws-1", "owner_id": "m1", "force": True},
-    "GetGrant": {"request_id": "r"},
-    "RenewLock": {"workset_id": "held", "lock_token": 1},
-    "ReleaseLock": {"workset_id": "held", "lock_token": 1},
-    "UpdateState": {"workset_id": "held", "lock_token": 1, "state": IN_PROGRESS},
-    "ReportProgress": {"workset_id": "held", "lock_token": 1},
-    "GetQueueDepth": {},
-    "ListEvents": {"workset_id": "ws-1"},
-    "WatchEvents": {},
-    "PublishEvent": {
-        "subject": event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_WORKSET, id="ws-1"),
-        "type": event_pb2.EVENT_TYPE_EXTERNAL,
-    },
-    "AcquireConsumer": {"consumer": "reader", "owner_id": "n1"},
-    "RenewConsumer": {"consumer": "reader", "consumer_token": 1},
-    "ReleaseConsumer": {"consumer": "reader", "consumer_token": 1},
-    "AckEvents": {"consumer": "reader", "consumer_token": 1},
-    "PutCluster": {"cluster_name": "c1", "capacity": resources()},
-    "ReportCluster": {"cluster_name": "c1"},
-    "ListClusters": {},
-    "DeleteCluster": {"cluster_name": "c1"},
-    "PutCustomer": {"customer_id": "acme"},
-    "ListCustomers": {},
-    "GetSnapshot": {"name": "reader"},
-    "PutSnapshot": {"name": "reader"},
-    "PutDeliveries": {
-        "deliveries": [
-            delivery_pb2.Delivery(
-                delivery_id="d1",
-                channel="lab",
-                event=event_pb2.Event(event_id="e", subject=SYSTEM, type=50),
-            )
-        ]
-    },
-    "ClaimDeliveries": {"channel": "lab", "owner_id": "n1"},
-    "UpdateDelivery": {"delivery_id": "d1", "claim_token": 1, "state": 3},
-    "ListDeliveries": {},
-    "GetEpisode": {"episode_id": "ep-1"},
-    "PutEpisode": {
-        "episode": delivery_pb2.Episode(episode_id="ep-1", subject=SYSTEM, state=1, cause="x")
-    },
-}
-
-
-def good(name):
-    given = GOOD[name]
-    return given if not isinstance(given, dict) else request_class(name)(**given)
-
-
-def request_class(name):
-    return GetMessageClass(METHODS[name].input_type)
 
 
 async def answered(state, name, request):
-    """What an RPC answers, None if it is well; a stream's first message stands for it."""
-    call = getattr(state.stub, name)(request, timeout=20)
+    """Why an RPC refuses, None if it does not."""
     try:
-        await (anext(aiter(call)) if METHODS[name].server_streaming else call)
+        await first_answer(state, name, request)
     except grpc.aio.AioRpcError as error:
         return refusal(error)
-    finally:
-        call.cancel()
     return None
 
 
 @pytest.fixture
 async def lab(state):
-    """A server with something of everything."""
-    stub = state.stub
-    for name in ("ws-1", "held"):
-        await register(stub, name)
-    await acquire(stub, "held")
-    await put_cluster(stub)
-    await stub.PutCustomer(state_pb2.PutCustomerRequest(customer_id="acme"))
-    await stub.AcquireConsumer(state_pb2.AcquireConsumerRequest(consumer="reader", owner_id="n1"))
+    await prepare(state.stub)
     return state
 
 

@@ -283,8 +283,10 @@ class SqliteStore:
 
         try:
             await self._writer.run_within(_WRITE_SECONDS, create)
-        except sqlite3.OperationalError as error:
+        except (OffloadTimeoutError, sqlite3.OperationalError) as error:
             raise StoreUnavailableError(retry_after=_RETRY_AFTER) from error
+        except sqlite3.DatabaseError as error:
+            raise schema.SchemaError(f"It is no store of daylily-state ({error}).") from error
 
     async def close(self) -> None:
         await self._writer.close()

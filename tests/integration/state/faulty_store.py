@@ -1,0 +1,74 @@
+"""A real store behind a way that fails: away, hung, or losing answers after the commit."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from daylily_state.build import open_store
+from daylily_state.domain.commit import Commit, CommitOutcome
+from daylily_state.domain.errors import OutcomeUnknownError, StoreUnavailableError
+from daylily_state.ports import Store
+from daylily_state.settings import StateSettings
+
+_ALWAYS_THERE = frozenset({"create_tables", "close"})
+
+
+class FaultyStore:
+    """Every call goes to `inner`, unless the way there is broken.
+
+    `lost_answers`: that many commits are written and nobody learns of it. `before_commit` is awaited
+    between a decision and its commit.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+        self.away = False
+        self.lost_answers = 0
+        self.before_commit: Callable[[Commit], Awaitable[None]] | None = None
+        self._passes = asyncio.Event()
+        self._passes.set()
+
+    def hang(self) -> None:
+        """From now on nothing gets an answer, until `go_on`."""
+        self._passes.clear()
+
+    def go_on(self) -> None:
+        self._passes.set()
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.inner, name)
+        if not inspect.iscoroutinefunction(method) or name in _ALWAYS_THERE:
+            return method
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            await self._way_there()
+            return await method(*args, **kwargs)
+
+        return call
+
+    async def commit(self, commit: Commit, timeout: timedelta) -> CommitOutcome:
+        if self.before_commit is not None:
+            await self.before_commit(commit)
+        await self._way_there()
+        outcome = await self.inner.commit(commit, timeout)
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise OutcomeUnknownError(event_id=commit.event.event_id)
+        return outcome
+
+    async def _way_there(self) -> None:
+        await self._passes.wait()
+        if self.away:
+            raise StoreUnavailableError(retry_after=timedelta(seconds=1))
+
+
+class Faults:
+    """What a replica is given to make its store with; `store` is that store then."""
+
+    store: FaultyStore
+
+    def __call__(self, settings: StateSettings) -> Any:
+        self.store = FaultyStore(open_store(settings))
+        return self.store
