@@ -58,6 +58,13 @@ def test_a_fault_of_the_message_is_permanent(code):
     assert refusal_of(answer(code)).permanent
 
 
+def test_a_wrong_topic_is_no_fault_of_the_message():
+    error = ClientError(
+        {"Error": {"Code": "InvalidParameter", "Message": "Invalid parameter: TopicArn"}}, "Publish"
+    )
+    assert not refusal_of(error).permanent
+
+
 @pytest.mark.parametrize(
     "code", ["Throttled", "InternalError", "503", "NotFound", "AuthorizationError"]
 )

@@ -10,6 +10,7 @@ from daylily_client import AsyncStateClient, async_pages, timestamp
 from daylily_notifier.api.convert import moment
 
 _PAGE = 500
+_SOME = 50
 
 
 @dataclass
@@ -80,7 +81,7 @@ async def _last_delivered(state: AsyncStateClient, channel: str) -> datetime | N
     """When the newest delivery that got through did."""
     states = [delivery_pb2.DELIVERY_STATE_DELIVERED]
     async for page in async_pages(
-        state.list_deliveries, channel=channel, states=states, page_size=1
+        state.list_deliveries, channel=channel, states=states, page_size=_SOME
     ):
         for delivery in page.deliveries:
             return moment(delivery.updated_at)

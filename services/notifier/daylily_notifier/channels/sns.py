@@ -177,9 +177,11 @@ def subject_line(text: str) -> str:
 def refusal_of(error: ClientError) -> Refusal:
     """What SNS's answer means for the message."""
     code = error.response.get("Error", {}).get("Code", "")
+    about = error.response.get("Error", {}).get("Message", "")
     meta = error.response.get("ResponseMetadata", {})
     return Refusal(
-        permanent=code in _FAULTS_OF_THE_MESSAGE,
+        # A wrong topic comes under the same codes, and is the configuration's fault.
+        permanent=code in _FAULTS_OF_THE_MESSAGE and "TopicArn" not in about,
         answer=str(error),
         retry_after=_seconds(meta.get("HTTPHeaders", {}).get("retry-after", "")),
     )
