@@ -100,7 +100,7 @@ class LockKeeper:
         lease: how long the lock lasts from a renewal on.
         sent_at: `time.monotonic()` before the first send of the call that got the lock; use the
             client's own clock, `state.time.monotonic()`.
-        on_change: called with each new state, in the event loop.
+        on_change: called with each new state, in the event loop; it must not raise.
         time: for tests.
     """
 
@@ -225,7 +225,8 @@ class LockKeeper:
 
     async def stop(self) -> None:
         """Stops renewing and leaves the lock as it is. May be called twice, and before the start."""
-        self._end()
+        if self.lost_by is None:
+            self._end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -253,9 +254,13 @@ class LockKeeper:
                 self._lose(self._doubt)
 
     async def _renew_for_ever(self) -> None:
-        while self.lost_by is None and not self._ended and self._doubt is None:
+        while self._worth_renewing():
             await self._until_next_renewal()
-            await self._renew()
+            if self._worth_renewing():  # the wait also ends when the lock does
+                await self._renew()
+
+    def _worth_renewing(self) -> bool:
+        return self.lost_by is None and not self._ended and self._doubt is None
 
     async def _renew(self) -> None:
         self._sent += 1
@@ -328,12 +333,12 @@ class LockKeeper:
                 return
             if self._ended or not self._tasks:
                 raise RuntimeError(f"the lock of {self.workset_id} is not kept any more")
-            for task in self._tasks:
-                if task.done() and not task.cancelled():
-                    task.result()  # a fault of the keeper itself must not look like waiting
             await self._next_change()
 
     async def _next_change(self) -> None:
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()  # a fault of the keeper itself must not look like waiting
         await self._changed.wait()
 
     def _notify(self) -> None:

@@ -273,6 +273,26 @@ async def test_a_release_is_one_intent_however_often_it_is_sent(clock: VirtualTi
     assert len(set(lock.releases)) == 1
 
 
+async def test_a_lock_that_ended_is_not_renewed_any_more(clock: VirtualTime, lock: Lock):
+    async with kept(lock) as keeper:
+        await keeper.release()
+        await clock.advance(LEASE)
+        assert lock.renewals == []
+
+
+async def test_a_fault_in_the_keeper_itself_reaches_those_who_wait(clock: VirtualTime, lock: Lock):
+    def fails(state: LockState) -> None:
+        if state is LockState.UNCONFIRMED:
+            raise ZeroDivisionError
+
+    async with kept(lock, fails) as keeper:
+        waiting = asyncio.ensure_future(keeper.wait_lost())
+        lock.refusal = StoreUnavailable("away")
+        await clock.advance(LEASE + 1)
+        with pytest.raises(ZeroDivisionError):
+            await waiting
+
+
 async def test_a_cancel_is_acknowledged_by_a_release(clock: VirtualTime, lock: Lock):
     async with kept(lock) as keeper:
         lock.refusal = WorksetCancelled("an operator cancelled it")
@@ -288,6 +308,13 @@ async def test_a_lost_lock_cannot_be_given_back(clock: VirtualTime, lock: Lock):
         with pytest.raises(LockLost):
             await keeper.release()
     assert lock.releases == []
+
+
+async def test_a_lost_lock_stays_lost_when_the_keeper_stops(clock: VirtualTime, lock: Lock):
+    async with kept(lock) as keeper:
+        lock.refusal = LockLost("gone")
+        await clock.advance(31)
+    assert keeper.state is LockState.LOST
 
 
 async def test_a_gate_of_a_stopped_keeper_fails_instead_of_waiting(lock: Lock):
