@@ -23,7 +23,7 @@ from tests.support.ports import free_port
 WORKSETS = str(Path(sys.executable).with_name("worksets"))
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0, what: str = "it") -> None:
+def until(condition: Callable[[], bool], seconds: float = 45.0, what: str = "it") -> None:
     """Wait until a condition holds."""
     give_up = time.monotonic() + seconds
     while not condition():
@@ -105,7 +105,7 @@ class System:
             cwd=self.directory,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=200,
             check=False,
         )
 
@@ -176,14 +176,14 @@ class MonitorProcess:
     def log(self) -> str:
         return self._log.read_text()
 
-    def until_logged(self, pattern: str, seconds: float = 20.0) -> None:
+    def until_logged(self, pattern: str, seconds: float = 45.0) -> None:
         until(lambda: re.search(pattern, self.log) is not None, seconds, f"{pattern} in {self.log}")
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        return self._process.wait(40)
+        return self._process.wait(60)
 
     def pids(self) -> Sequence[int]:
         """Processes that scripts wrote down in the file `pids` of their work directories."""

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 
 def play(system):
     played = system.worksets("demo", "--aws", system.aws, "--pause", "0.05")
@@ -9,6 +11,7 @@ def play(system):
     return played.stdout
 
 
+@pytest.mark.timeout(400)
 def test_the_demo_ends_as_expected_is_remembered_and_can_be_played_again(own_system):
     first = play(own_system)
     assert first.count(" yes ") == 5
