@@ -3,7 +3,9 @@ import os
 import pytest
 
 from daylily_runtime.testing import ManualClock
-from tests.integration.state.replicas import replica, settings_on_file
+from tests.integration.state.faulty_store import Faults
+from tests.integration.state.replicas import replica, settings_on_dynamodb, settings_on_file
+from tests.support.stores import own_prefix
 
 
 @pytest.fixture(autouse=True)
@@ -11,6 +13,11 @@ def _no_settings_from_outside(monkeypatch):
     for name in list(os.environ):
         if name.startswith("DAYLILY_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def faults():
+    return Faults()
 
 
 @pytest.fixture
@@ -40,3 +47,21 @@ async def still(file, clock):
     """The stub of a replica whose time stands still until the test's `clock` moves on."""
     async with replica(settings_on_file(file), clock) as made:
         yield made.stub
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def shared(request, monkeypatch, tmp_path):
+    """Settings of replicas that share one store, over each store that can be shared."""
+    if request.param == "sqlite":
+        return settings_on_file(tmp_path / "state.db")
+    engine = request.getfixturevalue("dynamodb_local")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", engine.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", engine.secret_access_key)
+    return settings_on_dynamodb(engine, own_prefix())
+
+
+@pytest.fixture
+async def pair(shared):
+    """Two replicas of one deployment, in the time of the machine."""
+    async with replica(shared) as first, replica(shared) as second:
+        yield first, second

@@ -19,13 +19,15 @@ class FaultyStore:
     """Every call goes to `inner`, unless the way there is broken.
 
     `lost_answers`: that many commits are written and nobody learns of it. `before_commit` is awaited
-    between a decision and its commit.
+    between a decision and its commit. `beats` counts the heartbeats that were tried; they tell no
+    time of the store, as a test's time is not that of DynamoDB.
     """
 
     def __init__(self, inner: Store) -> None:
         self.inner = inner
         self.away = False
         self.lost_answers = 0
+        self.beats = 0
         self.before_commit: Callable[[Commit], Awaitable[None]] | None = None
         self._passes = asyncio.Event()
         self._passes.set()
@@ -57,6 +59,13 @@ class FaultyStore:
             self.lost_answers -= 1
             raise OutcomeUnknownError(event_id=commit.event.event_id)
         return outcome
+
+    async def heartbeat(self, replica_id: str) -> None:
+        try:
+            await self._way_there()
+            await self.inner.heartbeat(replica_id)
+        finally:
+            self.beats += 1
 
     async def _way_there(self) -> None:
         await self._passes.wait()

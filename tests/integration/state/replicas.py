@@ -14,6 +14,7 @@ from daylily_runtime import Clock, Server, running
 from daylily_state.build import open_store, state_server
 from daylily_state.ports import Store
 from daylily_state.settings import StateSettings
+from tests.support.dynamodb_local import DynamoDBLocal
 
 HUGE = 64 * 1024 * 1024
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -38,6 +39,20 @@ class Replica:
 def settings_on_file(path: Path, **more: Any) -> StateSettings:
     return StateSettings.load(
         **{"port": 0, "sqlite_path": path, "drain_seconds": 1.0, "close_seconds": 2.0, **more}
+    )
+
+
+def settings_on_dynamodb(engine: DynamoDBLocal, prefix: str, url: str = "") -> StateSettings:
+    """Tables at this engine, or at `url` that leads there; credentials come from the environment."""
+    return StateSettings.load(
+        port=0,
+        store="dynamodb",
+        dynamodb_endpoint=url or engine.endpoint_url,
+        aws_region=engine.region,
+        table_prefix=prefix,
+        create_tables=True,
+        drain_seconds=1.0,
+        close_seconds=2.0,
     )
 
 

@@ -24,18 +24,12 @@ from tests.integration.state.asking import (
     set_state,
 )
 from tests.integration.state.every_rpc import METHODS, first_answer, good, prepare
-from tests.integration.state.faulty_store import Faults
 from tests.integration.state.refusals import refused
 from tests.integration.state.replicas import NOT_SERVING, SERVING, replica, settings_on_file
 from tests.integration.state.watching import watching
 
 # Answered from memory, exact at the cursor that comes along.
 NEEDS_NO_STORE = {"GetQueueDepth"}
-
-
-@pytest.fixture
-def faults():
-    return Faults()
 
 
 @pytest.fixture
