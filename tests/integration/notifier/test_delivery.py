@@ -67,6 +67,7 @@ async def test_many_events_arrive_once_each_and_in_order(lab, state, fifo_topic)
             await tell(state, f"message {number}")
         received = await arrived(fifo_topic, 120)
         await all_finished(state)
+        await until(lambda: handled(notifier, 120))
         stats = await notifier.get_notifier_stats()
     assert [message.subject for message in received] == [f"message {n}" for n in range(120)]
     assert stats.delivered == 120

@@ -13,6 +13,8 @@ from daylily_standalone.fake_aws import TOPIC_ARN, PortInUseError, fake_aws, fur
 def own_environment(monkeypatch):
     """`fake_aws` points the whole process at itself; the other tests must not notice."""
     monkeypatch.setattr(os, "environ", os.environ.copy())
+    # A session keeps the environment that it was made in.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 @pytest.fixture
