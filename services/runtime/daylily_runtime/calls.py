@@ -7,8 +7,15 @@ import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from daylily_runtime.access.roles import Identity
+
 REQUEST_ID_KEY = "x-request-id"
 """Metadata key: taken from the caller, or made up, and always sent back in the trailers."""
+
+ACTOR_KEY = "x-daylily-actor"
+"""Metadata key: who a caller says it is, or acts for."""
+
+ANONYMOUS = "anonymous"
 
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _current: ContextVar["Call | None"] = ContextVar("daylily_call", default=None)
@@ -27,6 +34,12 @@ class Call:
     deadline: float | None = None
     """In the monotonic time of this process; None for a stream without one."""
     started: float = field(default_factory=time.monotonic)
+    identity: Identity | None = None
+    """Who proved to make it; None where nobody has to."""
+    actor: str = ANONYMOUS
+    """Who makes it, for audit trails: `identity` where there is one, else what the caller says."""
+    counted: bool = False
+    """Whether it is one of the streams that its identity may have open."""
     cut_off: bool = False
     """The server ended it because it is stopping."""
 

@@ -1,6 +1,6 @@
-"""The layer around every handler: request id, deadline, errors, access log.
+"""The layer around every handler: request id, deadline, access, errors, log.
 
-One interceptor and not four, because they share one try block: what is logged is what the caller
+One interceptor and not five, because they share one try block: what is logged is what the caller
 was answered, and a stream pays for one wrapper per message.
 """
 
@@ -15,6 +15,7 @@ import grpc
 import structlog
 from google.rpc.status_pb2 import Status
 
+from daylily_runtime.access.gate import Gate
 from daylily_runtime.call_metrics import CallMetrics
 from daylily_runtime.calls import (
     REQUEST_ID_KEY,
@@ -87,6 +88,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         max_call_seconds: longest that a call with a single answer may take.
         max_response_bytes: a larger answer becomes an error that says so.
         metrics: told of every call that ended.
+        gate: lets calls in.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         max_call_seconds: float,
         max_response_bytes: int,
         metrics: CallMetrics,
+        gate: Gate,
     ) -> None:
         self._service = service
         self._errors = errors
@@ -105,6 +108,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         self._max_call_seconds = max_call_seconds
         self._max_response_bytes = max_response_bytes
         self._metrics = metrics
+        self._gate = gate
         self._wrapped: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(
@@ -132,14 +136,16 @@ class CallLayer(grpc.aio.ServerInterceptor):
         )
 
         async def answer_once(request: Any, context: Context) -> bytes:
-            async def answer() -> bytes:
+            async def answer(call: Call) -> bytes:
+                await self._gate.admit(call, context, request)
                 found = behaviour(_checked(request), context)
                 return encode(await found if inspect.isawaitable(found) else found)
 
             return await self._around(method, context, answer, streams=False)
 
         async def answer_stream(request: Any, context: Context) -> None:
-            async def answer() -> None:
+            async def answer(call: Call) -> None:
+                await self._gate.admit(call, context, request)
                 found = behaviour(_checked(request), context)
                 if not hasattr(found, "__aiter__"):
                     await found  # it writes to the context itself
@@ -188,7 +194,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         self,
         method: str,
         context: Context,
-        answer: Callable[[], Awaitable[T]],
+        answer: Callable[[Call], Awaitable[T]],
         *,
         streams: bool,
     ) -> T:
@@ -216,6 +222,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
             outcome = (refusal.code, {"reason": refusal.reason, "message": refusal.message})
             await _refuse(call, context, refusal.code, status)
         finally:
+            self._gate.left(call)
             self._calls.discard(call)
             self._metrics.ended(call, outcome[0], outcome[1].get("reason", ""))
             self._log_call(call, *outcome)
@@ -243,15 +250,17 @@ class CallLayer(grpc.aio.ServerInterceptor):
         limits = [limit for limit in (given, longest) if limit is not None]
         return call.started + min(limits) if limits else None
 
-    async def _in_time(self, call: Call, context: Context, answer: Callable[[], Awaitable[T]]) -> T:
+    async def _in_time(
+        self, call: Call, context: Context, answer: Callable[[Call], Awaitable[T]]
+    ) -> T:
         """Enforce the server's own limit; a deadline of the caller's is enforced by core."""
         given: float | None = context.time_remaining()
         if call.streams or (given is not None and given <= self._max_call_seconds):
-            return await answer()
+            return await answer(call)
         scope = asyncio.timeout(self._max_call_seconds)
         try:
             async with scope:
-                return await answer()
+                return await answer(call)
         except TimeoutError:
             if not scope.expired():
                 raise
@@ -299,6 +308,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
             code=code.name,
             ms=round((time.monotonic() - call.started) * 1000, 2),
             peer=call.peer,
+            **({"identity": call.identity.name} if call.identity else {}),
             **why,
         )
 

@@ -26,6 +26,7 @@ _SECRET_FIELD = re.compile(
 )
 _SECRET_IN_TEXT = re.compile(
     r"(?i)\b(?P<scheme>bearer|basic)\s+[a-z0-9._~+/=-]{8,}"
+    r"|(?P<token>\b(?:dlt_[a-z0-9_-]{20,}|eyj[a-z0-9_-]{10,}\.[a-z0-9_-]{10,}\.[a-z0-9_-]*))"
     r"|(?P<before>://[^/\s:@]*:)[^/\s@]+(?=@)"
     r"|\b(?P<name>x-amz-security-token|signature|aws_secret_access_key)(?P<equals>\s*[=:]\s*)"
     r"[^\s,&'\"]+"
@@ -116,4 +117,6 @@ def _without_secret(match: re.Match[str]) -> str:
         return f"{match['scheme']} {REDACTED}"
     if match["before"]:
         return f"{match['before']}{REDACTED}"
+    if match["token"]:
+        return REDACTED
     return f"{match['name']}{match['equals']}{REDACTED}"

@@ -13,6 +13,8 @@ import structlog
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from daylily_runtime.access.gate import Gate
+from daylily_runtime.access.roles import Rules
 from daylily_runtime.call_metrics import CallMetrics
 from daylily_runtime.calls import ActiveCalls
 from daylily_runtime.clock import SystemClock
@@ -79,6 +81,7 @@ class Server:
         self._build = build
         self._errors = errors
         self._calls = ActiveCalls()
+        self._gate = Gate(settings, SystemClock())
         self._health = Health(
             interval=settings.health_interval_seconds, timeout=settings.health_timeout_seconds
         )
@@ -93,8 +96,18 @@ class Server:
 
     # ---- for build -------------------------------------------------------------------------
 
-    def add_service(self, name: str, add_to_server: Callable[[S, Any], None], servicer: S) -> None:
-        """Register a servicer under its full name, like `daylily.state.v1.StateService`."""
+    def add_service(
+        self,
+        name: str,
+        add_to_server: Callable[[S, Any], None],
+        servicer: S,
+        rules: Rules | None = None,
+    ) -> None:
+        """Register a servicer under its full name, like `daylily.state.v1.StateService`.
+
+        Where callers have to prove who they are, an RPC without a rule is for admins alone.
+        """
+        self._gate.add(name, rules or {})
         add_to_server(servicer, self._registrar())
         self._service_names.append(name)
         self._health.add_service(name)
@@ -202,8 +215,12 @@ class Server:
             max_call_seconds=self.settings.max_call_seconds,
             max_response_bytes=self.settings.max_response_bytes,
             metrics=CallMetrics(self.metrics, self.name),
+            gate=self._gate,
         )
         self._grpc = grpc.aio.server(interceptors=[layer], options=channel_options(self.settings))
+        self._gate.open()
+        if self._gate.file is not None:
+            self.background("identities", self._gate.file.run)
         await self._export_metrics()
         await self._build(self)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
@@ -216,7 +233,12 @@ class Server:
         for dependency in self._health.dependencies:
             self.background(f"check {dependency.name}", dependency.watch)
         await self._health.begin()
-        _log.info("listening", address=self.address, tls=self.settings.uses_tls)
+        _log.info(
+            "listening",
+            address=self.address,
+            tls=self.settings.uses_tls,
+            authentication=self._gate.closed,
+        )
 
     async def _until_terminated(self) -> None:
         # With a timeout, since without one a cancelled waiter breaks the termination itself.

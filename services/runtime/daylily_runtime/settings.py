@@ -7,6 +7,7 @@ import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -73,6 +74,7 @@ Port = Annotated[
     int, Field(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
 ]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
+RoleName = Literal["viewer", "monitor", "operator", "admin", "service"]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Bytes = Annotated[int, Field(ge=1024, le=2**31 - 1)]
 
@@ -83,12 +85,14 @@ class ServerSettings(Settings):
     host: str = Field(
         default="127.0.0.1",
         min_length=1,
-        description="Address to listen on. Beyond loopback it takes TLS, or insecure.",
+        description="Address to listen on. Beyond loopback it takes TLS and authentication, or "
+        "insecure.",
     )
     port: Port = 0
     insecure: bool = Field(
         default=False,
-        description="Listen beyond loopback without TLS. Anyone who reaches the port has access.",
+        description="Listen beyond loopback without TLS, or without authentication: then anyone who "
+        "reaches the port has access.",
     )
     tls_cert: ReadableFile | None = Field(
         default=None, description="PEM file with the server's certificate chain. Turns TLS on."
@@ -99,6 +103,35 @@ class ServerSettings(Settings):
     tls_client_ca: ReadableFile | None = Field(
         default=None,
         description="PEM file with the authorities of client certificates. Turns mutual TLS on.",
+    )
+    identities: ReadableFile | None = Field(
+        default=None,
+        description="YAML file with those who may call (docs/access.md). Turns authentication on.",
+    )
+    oidc_issuer: str = Field(
+        default="",
+        description="OpenID Connect issuer whose tokens are taken. Turns authentication on.",
+    )
+    oidc_audience: str = Field(
+        default="", description="Audience that these tokens have to be meant for."
+    )
+    oidc_role_claim: str = Field(
+        default="daylily_role",
+        min_length=1,
+        description="Claim that names the bearer's role, or a list in which one is.",
+    )
+    oidc_roles: dict[str, RoleName] = Field(
+        default_factory=dict,
+        description="What stands for a role in that claim, such as a group, to the role.",
+    )
+    max_calls_per_second: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] = Field(
+        default=200.0,
+        description="Calls in a second that one authenticated identity may make, services apart; "
+        "twice as many in a burst.",
+    )
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=64,
+        description="Streams at a time that one authenticated identity may have, services apart.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Least severe events to log."
@@ -154,23 +187,46 @@ class ServerSettings(Settings):
     def uses_tls(self) -> bool:
         return self.tls_cert is not None
 
+    @property
+    def asks_who_calls(self) -> bool:
+        """Whether a caller needs a token or a certificate."""
+        return bool(self.identities or self.oidc_issuer or self.tls_client_ca)
+
     @model_validator(mode="after")
     def _tls_is_complete(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("DAYLILY_TLS_CERT and DAYLILY_TLS_KEY need each other: set both.")
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise ValueError("DAYLILY_TLS_CLIENT_CA needs DAYLILY_TLS_CERT and DAYLILY_TLS_KEY.")
-        if self.insecure and self.uses_tls:
-            raise ValueError("DAYLILY_INSECURE and DAYLILY_TLS_CERT contradict: drop one.")
         return self
 
     @model_validator(mode="after")
-    def _plain_text_stays_on_this_machine(self) -> Self:
-        if not (is_loopback(self.host) or self.uses_tls or self.insecure):
+    def _an_issuer_can_be_trusted(self) -> Self:
+        if bool(self.oidc_issuer) != bool(self.oidc_audience):
+            raise ValueError("DAYLILY_OIDC_ISSUER and DAYLILY_OIDC_AUDIENCE need each other.")
+        if self.oidc_issuer and not is_trusted(self.oidc_issuer):
+            raise ValueError(
+                "DAYLILY_OIDC_ISSUER has to begin with https://, as whoever answers in its place "
+                "decides who may call."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_open_stays_on_this_machine(self) -> Self:
+        if is_loopback(self.host) or self.insecure:
+            return self
+        if not self.uses_tls:
             raise ValueError(
                 f"DAYLILY_HOST is {self.host!r}, which other machines can reach, and there is no "
                 "TLS. Set DAYLILY_TLS_CERT and DAYLILY_TLS_KEY, or DAYLILY_INSECURE=true "
                 "(--insecure) if the network is trusted."
+            )
+        if not self.asks_who_calls:
+            raise ValueError(
+                f"DAYLILY_HOST is {self.host!r}, which other machines can reach, and nobody has to "
+                "prove who it is. Set DAYLILY_IDENTITIES, DAYLILY_OIDC_ISSUER or "
+                "DAYLILY_TLS_CLIENT_CA, or DAYLILY_INSECURE=true (--insecure) if the network is "
+                "trusted."
             )
         return self
 
@@ -192,6 +248,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_trusted(address: str) -> bool:
+    """Whether what is read from this URL can be believed: https, or this machine."""
+    parts = urlsplit(address)
+    if not parts.hostname:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
 
 
 @dataclass(frozen=True, slots=True)

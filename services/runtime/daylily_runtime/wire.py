@@ -1,11 +1,9 @@
-"""The wire rules: channel options, TLS and the address of a server."""
-
-import ssl
-from pathlib import Path
+"""The wire rules: channel options and the address of a server."""
 
 import grpc
 
 from daylily_runtime.settings import ServerSettings
+from daylily_runtime.tls import TlsFilesError, server_credentials
 
 # Clients ping every 10 s, also without calls. Core counts a ping that comes early as a strike and
 # closes the connection after two, so the limit leaves room for pings that bunch up on their way.
@@ -47,7 +45,10 @@ def bind(server: grpc.aio.Server, settings: ServerSettings) -> int:
         StartError: the port is taken, the address is not one, or a TLS file is unusable.
     """
     address = join_address(settings.host, settings.port)
-    credentials = _credentials(settings)
+    try:
+        credentials = server_credentials(settings)
+    except TlsFilesError as error:
+        raise StartError(str(error)) from error
     try:
         if credentials is None:
             return server.add_insecure_port(address)
@@ -63,33 +64,3 @@ def join_address(host: str, port: int) -> str:
     """`host:port`, with brackets around an IPv6 address."""
     bare = host.strip("[]")
     return f"[{bare}]:{port}" if ":" in bare else f"{bare}:{port}"
-
-
-def _credentials(settings: ServerSettings) -> grpc.ServerCredentials | None:
-    if settings.tls_cert is None or settings.tls_key is None:
-        return None
-    _check_pem(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
-    pair = (settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())
-    authorities = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    return grpc.ssl_server_credentials(
-        [pair], root_certificates=authorities, require_client_auth=authorities is not None
-    )
-
-
-def _check_pem(cert: Path, key: Path, client_ca: Path | None) -> None:
-    """Let Python's ssl read the files first: core says no more than that it cannot bind."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(cert, key, password="")  # an empty one, so that nobody is asked
-    except (OSError, ValueError) as error:
-        raise StartError(
-            f"DAYLILY_TLS_CERT {cert} and DAYLILY_TLS_KEY {key} are no certificate with its key, "
-            f"in PEM and without a passphrase: {error}."
-        ) from error
-    try:
-        if client_ca is not None:
-            context.load_verify_locations(client_ca)
-    except (OSError, ValueError) as error:
-        raise StartError(
-            f"DAYLILY_TLS_CLIENT_CA {client_ca} holds no certificates in PEM: {error}."
-        ) from error

@@ -76,7 +76,9 @@ def files(tmp_path: Path, authority):
 
 
 async def test_tls_from_files_lets_in_who_trusts_the_authority(files, authority):
-    server = echo_server(Echo(), tls_cert=files["cert"], tls_key=files["key"], host="0.0.0.0")
+    server = echo_server(
+        Echo(), tls_cert=files["cert"], tls_key=files["key"], host="0.0.0.0", insecure=True
+    )
     trusting = grpc.ssl_channel_credentials(authority.cert_pem)
     async with running(server):
         async with grpc.aio.secure_channel(f"localhost:{server.port}", trusting) as channel:

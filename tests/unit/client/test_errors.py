@@ -12,6 +12,8 @@ from daylily_client import (
     DeadlineExceeded,
     InternalError,
     NotFound,
+    PermissionDenied,
+    Unauthenticated,
     Unavailable,
     Unimplemented,
     errors,
@@ -33,6 +35,9 @@ BY_CODE = {
     "NOT_IMPLEMENTED": (grpc.StatusCode.UNIMPLEMENTED, Unimplemented),
     "INTERNAL": (grpc.StatusCode.INTERNAL, InternalError),
     "DEADLINE_EXCEEDED": (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
+    "UNAUTHENTICATED": (grpc.StatusCode.UNAUTHENTICATED, Unauthenticated),
+    "PERMISSION_DENIED": (grpc.StatusCode.PERMISSION_DENIED, PermissionDenied),
+    "ISSUER_UNAVAILABLE": (grpc.StatusCode.UNAVAILABLE, Unavailable),
 }
 
 

@@ -103,7 +103,6 @@ def test_wrong_settings_exit_with_2_and_without_a_traceback(monkeypatch, capsys)
         ({"tls_cert": "cert.pem"}, "DAYLILY_TLS_KEY"),
         ({"tls_key": "key.pem"}, "DAYLILY_TLS_CERT"),
         ({"tls_client_ca": "ca.pem"}, "DAYLILY_TLS_CLIENT_CA needs"),
-        ({"tls_cert": "cert.pem", "tls_key": "key.pem", "insecure": True}, "contradict"),
     ],
 )
 def test_tls_settings_have_to_fit_together(tmp_path, monkeypatch, given, said):
@@ -124,6 +123,33 @@ def test_beyond_loopback_it_takes_tls_or_insecure(host):
     with pytest.raises(SettingsError, match="DAYLILY_HOST"):
         load(host=host)
     assert load(host=host, insecure=True).insecure
+
+
+def test_beyond_loopback_somebody_has_to_ask_who_calls(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cert", "key", "ca", "who"):
+        (tmp_path / f"{name}.pem").touch()
+    tls = {"host": "0.0.0.0", "tls_cert": "cert.pem", "tls_key": "key.pem"}
+    with pytest.raises(SettingsError, match="DAYLILY_IDENTITIES"):
+        load(**tls)
+    assert load(**tls, insecure=True).insecure
+    assert load(**tls, tls_client_ca="ca.pem").asks_who_calls
+    assert load(**tls, identities="who.pem").asks_who_calls
+    assert load(**tls, oidc_issuer="https://id.example", oidc_audience="daylily").asks_who_calls
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"oidc_issuer": "https://id.example"}, "DAYLILY_OIDC_AUDIENCE"),
+        ({"oidc_issuer": "http://id.example", "oidc_audience": "d"}, "https://"),
+        ({"oidc_issuer": "id.example", "oidc_audience": "d"}, "https://"),
+        ({"oidc_roles": {"staff": "boss"}}, "DAYLILY_OIDC_ROLES"),
+    ],
+)
+def test_an_issuer_that_cannot_be_trusted_is_refused(given, said):
+    with pytest.raises(SettingsError, match=said):
+        load(**given)
 
 
 def test_every_setting_is_described():

@@ -167,6 +167,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ask again with the same request_id.
     {"reason": "DEADLINE_EXCEEDED", "domain": "daylily"}
     """
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 80
+    """UNAUTHENTICATED. The caller did not prove who it is: no token, or one that is unknown or over.
+    {"reason": "UNAUTHENTICATED", "domain": "daylily"}
+    """
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 81
+    """PERMISSION_DENIED. The caller is known and may not do this: docs/access.md says who may.
+    {"reason": "PERMISSION_DENIED", "domain": "daylily", "metadata": {"identity": "c1", "role": "monitor", "rpc": "UpdateState"}}
+    """
+    ERROR_REASON_ISSUER_UNAVAILABLE: _ErrorReason.ValueType  # 82
+    """UNAVAILABLE, with RetryInfo. The issuer of tokens does not answer, so they cannot be checked.
+    {"reason": "ISSUER_UNAVAILABLE", "domain": "daylily"}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused: `reason` of the google.rpc.ErrorInfo in the status, domain "daylily".
@@ -318,5 +330,17 @@ ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 72
 """DEADLINE_EXCEEDED. The caller's deadline passed. A write may have gone through:
 ask again with the same request_id.
 {"reason": "DEADLINE_EXCEEDED", "domain": "daylily"}
+"""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 80
+"""UNAUTHENTICATED. The caller did not prove who it is: no token, or one that is unknown or over.
+{"reason": "UNAUTHENTICATED", "domain": "daylily"}
+"""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 81
+"""PERMISSION_DENIED. The caller is known and may not do this: docs/access.md says who may.
+{"reason": "PERMISSION_DENIED", "domain": "daylily", "metadata": {"identity": "c1", "role": "monitor", "rpc": "UpdateState"}}
+"""
+ERROR_REASON_ISSUER_UNAVAILABLE: ErrorReason.ValueType  # 82
+"""UNAVAILABLE, with RetryInfo. The issuer of tokens does not answer, so they cannot be checked.
+{"reason": "ISSUER_UNAVAILABLE", "domain": "daylily"}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
