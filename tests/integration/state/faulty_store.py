@@ -3,13 +3,14 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from daylily_state.build import open_store
 from daylily_state.domain.commit import Commit, CommitOutcome
 from daylily_state.domain.errors import OutcomeUnknownError, StoreUnavailableError
-from daylily_state.ports import Store
+from daylily_state.ports import ReadSet, Rows, Store
 from daylily_state.settings import StateSettings
 
 _ALWAYS_THERE = frozenset({"create_tables", "close"})
@@ -19,7 +20,8 @@ class FaultyStore:
     """Every call goes to `inner`, unless the way there is broken.
 
     `lost_answers`: that many commits are written and nobody learns of it. `before_commit` is awaited
-    between a decision and its commit. `beats` counts the heartbeats that were tried; they tell no
+    between a decision and its commit, `within_read` (once) in the middle of a batch of reads, which is
+    no snapshot: parts of a workset were read before it, the workset after. `beats` counts the heartbeats that were tried; they tell no
     time of the store, as a test's time is not that of DynamoDB.
     """
 
@@ -29,6 +31,7 @@ class FaultyStore:
         self.lost_answers = 0
         self.beats = 0
         self.before_commit: Callable[[Commit], Awaitable[None]] | None = None
+        self.within_read: Callable[[], Awaitable[None]] | None = None
         self._passes = asyncio.Event()
         self._passes.set()
 
@@ -49,6 +52,16 @@ class FaultyStore:
             return await method(*args, **kwargs)
 
         return call
+
+    async def read(self, wanted: ReadSet) -> Rows:
+        await self._way_there()
+        if self.within_read is None or not (wanted.worksets and wanted.details):
+            return await self.inner.read(wanted)
+        meanwhile, self.within_read = self.within_read, None
+        parts = await self.inner.read(ReadSet(details=wanted.details, results=wanted.results))
+        await meanwhile()
+        rows = await self.inner.read(replace(wanted, details=(), results=()))
+        return replace(rows, details=parts.details, results=parts.results)
 
     async def commit(self, commit: Commit, timeout: timedelta) -> CommitOutcome:
         if self.before_commit is not None:

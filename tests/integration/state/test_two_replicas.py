@@ -26,6 +26,7 @@ from tests.integration.state.asking import (
     run,
     seconds,
     set_state,
+    struct,
 )
 from tests.integration.state.faulty_store import Faults
 from tests.integration.state.refusals import refused
@@ -309,6 +310,38 @@ async def test_updates_at_once_lose_nothing_of_each_other(pair):
         found = await get(pair[0].stub, "ws-1")
         assert dict(found.labels) == {"n": f"{number}"}
         assert found.requirements.preferred_cluster == f"c{number}"
+
+
+async def test_a_change_in_the_middle_of_a_read_is_not_undone(shared, faults):
+    """A batch of reads is no snapshot: what was read of the parts may be older than the workset."""
+    async with replica(shared, make_store=faults) as torn, replica(shared) as other:
+        await register(other.stub, "ws-1", labels={"a": "b"})
+        token = await run(other.stub, "ws-1")
+
+        async def relabel():
+            await other.stub.UpdateWorkset(
+                state_pb2.UpdateWorksetRequest(
+                    workset_id="ws-1", labels={"new": "yes"}, update_mask={"paths": ["labels"]}
+                )
+            )
+
+        async def measure():
+            await set_state(other.stub, "ws-1", IN_PROGRESS, token, metrics=struct(reads=1))
+
+        faults.store.within_read = relabel
+        await torn.stub.UpdateWorkset(
+            state_pb2.UpdateWorksetRequest(
+                workset_id="ws-1",
+                requirements=needs(preferred_cluster="c1"),
+                update_mask={"paths": ["requirements"]},
+            )
+        )
+        faults.store.within_read = measure
+        await set_state(torn.stub, "ws-1", IN_PROGRESS, token, metrics=struct(cost_usd=2))
+        found = await get(other.stub, "ws-1")
+        assert dict(found.labels) == {"new": "yes"}
+        assert found.requirements.preferred_cluster == "c1"
+        assert found.metrics == struct(reads=1, cost_usd=2)
 
 
 async def test_an_answer_that_one_lost_is_found_by_the_other(shared, faults):
