@@ -59,15 +59,16 @@ def workset(
     details: Details | None = None,
     metadata: str | None = None,
     results: Results | None = None,
+    wishes: Preferences | None = None,
 ) -> workset_pb2.Workset:
-    """A workset: FULL with its parts, BASIC without."""
+    """A workset: FULL with its parts, BASIC without but with its wishes."""
     message = workset_pb2.Workset(
         workset_id=hot.workset_id,
         state=enums.WORKSET_STATE[hot.state],
         priority=enums.PRIORITY[hot.priority],
         customer_id=hot.customer_id,
         pipeline=hot.pipeline,
-        requirements=requirements(hot.requirements, details.preferences if details else None),
+        requirements=requirements(hot.requirements, details.preferences if details else wishes),
         deadline=timestamp(hot.deadline),
         lock=lock(hot.lock) if hot.lock else None,
         cluster_name=hot.cluster_name,

@@ -42,7 +42,7 @@ def page_size(wanted: int) -> int:
 
 def workset(view: View) -> workset_pb2.Workset:
     """The message of a workset with as many parts as the view has."""
-    return answers.workset(view.workset, view.details, view.metadata, view.results)
+    return answers.workset(view.workset, view.details, view.metadata, view.results, view.wishes)
 
 
 def how_many_fit(messages: Iterable[workset_pb2.Workset]) -> int:

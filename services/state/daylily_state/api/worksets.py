@@ -133,7 +133,13 @@ class WorksetCalls:
         full = read.whole(request.view, by_default=False)
         read.done()
         found, token = await page_that_fits(
-            lambda size: self.worksets.list_ready(priorities, request.page_token, size, full=full),
+            lambda size: self.worksets.list_ready(
+                priorities,
+                request.page_token,
+                size,
+                full=full,
+                backing_off=request.include_backing_off,
+            ),
             request.page_size,
             whole=full,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from daylily_runtime import Clock
@@ -32,6 +32,7 @@ from daylily_state.domain.locking import Surroundings
 from daylily_state.domain.model import (
     Details,
     Lock,
+    Preferences,
     Priority,
     Results,
     SubjectKind,
@@ -44,6 +45,8 @@ from daylily_state.ports import Page, ProgressPatch, ReadSet, Rows, Store, Touch
 
 # Rows of one FULL batch: hot row, details, metadata and results of each stay within a ReadSet.
 _FULL_AT_ONCE: Final = 30
+_DETAILS_AT_ONCE: Final = 100
+_FAR_FUTURE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _NO_RESULTS: Final = Results()
 _NO_DETAILS: Final = Details(bucket="", prefix="")
 
@@ -54,12 +57,16 @@ _LAG_PAUSE: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A workset with as many of its parts as were asked for (None: not asked for)."""
+    """A workset with as many of its parts as were asked for (None: not asked for).
+
+    `wishes` is there without `details` where the workset has any: they are part of what it requires.
+    """
 
     workset: Workset
     details: Details | None = None
     metadata: str | None = None
     results: Results | None = None
+    wishes: Preferences | None = None
 
 
 class Worksets:
@@ -102,7 +109,7 @@ class Worksets:
     ) -> tuple[Sequence[View], Sequence[str]]:
         """Those of the worksets that exist, in order, and the ids of the others."""
         ids = tuple(dict.fromkeys(workset_ids))
-        found: list[View] = []
+        found: Sequence[View] = ()
         step = _FULL_AT_ONCE if full else len(ids) or 1
         for start in range(0, len(ids), step):
             some = ids[start : start + step]
@@ -110,9 +117,12 @@ class Worksets:
             rows = await self._store.read(
                 ReadSet(worksets=some, details=parts, metadata=parts, results=parts)
             )
-            found += [_view(rows, key, full=full) for key in some if key in rows.worksets]
-        there = {view.workset.workset_id for view in found}
-        return found, [key for key in ids if key not in there]
+            there = (key for key in some if key in rows.worksets)
+            found = [*found, *(_view(rows, key, full=full) for key in there)]
+        if not full:
+            found = await self._with_wishes(found)
+        known = {view.workset.workset_id for view in found}
+        return found, [key for key in ids if key not in known]
 
     async def log_tail(self, workset_id: str) -> str:
         """The end of the latest run's log."""
@@ -127,12 +137,19 @@ class Worksets:
         return await self._views(page, full=full), cursor.encode_page(call, page.next)
 
     async def list_ready(
-        self, priorities: frozenset[Priority], token: str, limit: int, *, full: bool
+        self,
+        priorities: frozenset[Priority],
+        token: str,
+        limit: int,
+        *,
+        full: bool,
+        backing_off: bool = False,
     ) -> tuple[Sequence[View], str]:
-        """A page of the queue, and the token of the next one."""
-        call = f"ListReadyWorksets {sorted(priorities)!r}"
+        """A page of the queue, on demand with those that back off, and the token of the next one."""
+        call = f"ListReadyWorksets {sorted(priorities)!r} {backing_off}"
         after = cursor.decode_page(call, token)
-        page = await self._store.queue(priorities, self._clock.now(), after, limit)
+        until = _FAR_FUTURE if backing_off else self._clock.now()
+        page = await self._store.queue(priorities, until, after, limit)
         return await self._views(page, full=full), cursor.encode_page(call, page.next)
 
     async def events(self, workset_id: str, token: str, limit: int) -> tuple[Sequence[Event], str]:
@@ -223,6 +240,7 @@ class Worksets:
             workset = rows.worksets.get(key)
             if workset is None:
                 return rows
+            rows = await self._with_details(rows, key)
             depends_on = () if workset.dependencies_met else rows.details[key].depends_on
             customers = (workset.customer_id,) if workset.customer_id else ()
             if not depends_on and not customers:
@@ -359,12 +377,32 @@ class Worksets:
     async def _on_workset(self, command: Update | Release | SetState, decide: Decide) -> Decided:
         key = command.workset_id
         lane = lane_of(SubjectKind.WORKSET, key)
+
+        async def complete(rows: Rows) -> Rows:
+            """The parts that the decision builds on, read after the row whose version guards them.
+
+            A batch is no snapshot: parts that came with the row may be older than it, and a write
+            built on them would undo a change that no condition tells of.
+            """
+            if not _builds_on_parts(command):
+                return rows
+            parts = await self._store.read(ReadSet(details=(key,), results=(key,)))
+            return replace(rows, details=parts.details, results=parts.results)
+
         return await self._decider.decide(
             lane,
             ReadSet(worksets=(key,), details=(key,), results=(key,), lanes=(lane,)),
             decide,
+            complete=complete,
             repeated=lambda rows: served_before(self._store, rows.worksets.get(key), command),
         )
+
+    async def _with_details(self, rows: Rows, key: str) -> Rows:
+        """The rows with the workset's details, also if it was registered amid a batch of reads."""
+        if key in rows.details:
+            return rows
+        late = await self._store.read(ReadSet(details=(key,)))
+        return replace(rows, details=late.details)
 
     async def _check_dependencies(self, command: Register) -> None:
         rows = await self._store.read(ReadSet(worksets=command.depends_on))
@@ -400,11 +438,27 @@ class Worksets:
             raise WorksetNotFoundError(workset_id=touch.workset_id)
         return after.lock
 
+    async def _with_wishes(self, views: Sequence[View]) -> Sequence[View]:
+        """The views, with the wishes of those that have any."""
+        ids = [view.workset.workset_id for view in views if view.workset.requirements.has_wishes]
+        wishes: dict[str, Preferences] = {}
+        for start in range(0, len(ids), _DETAILS_AT_ONCE):
+            rows = await self._store.read(ReadSet(details=ids[start : start + _DETAILS_AT_ONCE]))
+            wishes |= {key: details.preferences for key, details in rows.details.items()}
+        return [replace(view, wishes=wishes.get(view.workset.workset_id)) for view in views]
+
     async def _views(self, page: Page[Workset], *, full: bool) -> Sequence[View]:
         if not full:
-            return [View(workset) for workset in page.items]
+            return await self._with_wishes([View(workset) for workset in page.items])
         ids = [workset.workset_id for workset in page.items]
         return (await self.batch(ids, full=True))[0]
+
+
+def _builds_on_parts(command: Update | Release | SetState) -> bool:
+    """Whether what the command writes of the parts depends on what is there."""
+    if isinstance(command, SetState):
+        return command.metrics != "{}" or bool(command.error_details)
+    return isinstance(command, Update)
 
 
 def _words(wanted: WorksetFilter) -> str:

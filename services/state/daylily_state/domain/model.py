@@ -92,7 +92,10 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a run needs and may cost; zero means not stated."""
+    """What a run needs and may cost; zero means not stated.
+
+    `has_wishes` says that the workset's Preferences are not empty, so that lists know where to look.
+    """
 
     vcpus: int = 0
     memory_mb: int = 0
@@ -101,6 +104,7 @@ class Requirements:
     estimated_cost_cents: int = 0
     estimated_duration: timedelta = timedelta(0)
     max_cost_cents: int = 0
+    has_wishes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

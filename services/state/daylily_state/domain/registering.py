@@ -14,6 +14,8 @@ from daylily_state.domain.errors import (
 from daylily_state.domain.events import EventType
 from daylily_state.domain.model import (
     Details,
+    Preferences,
+    Requirements,
     SubjectKind,
     Workset,
     WorksetState,
@@ -60,7 +62,7 @@ def register(
         dependencies_met=all_complete(dependencies[key] for key in command.depends_on),
         progress=None,
         failure=None,
-        requirements=command.requirements,
+        requirements=_with_wishes(command),
         reservation=None,
         created_at=moment.now,
         updated_at=moment.now,
@@ -116,7 +118,7 @@ def update(workset: Workset | None, details: Details, command: Update, moment: M
         workset,
         priority=command.priority if "priority" in named else workset.priority,
         deadline=command.deadline if "deadline" in named else workset.deadline,
-        requirements=command.requirements if "requirements" in named else workset.requirements,
+        requirements=_with_wishes(command) if "requirements" in named else workset.requirements,
     )
     new_details = replace(
         details,
@@ -136,6 +138,10 @@ def update(workset: Workset | None, details: Details, command: Update, moment: M
         details=new_details if new_details != details else None,
         metadata=command.metadata if "metadata" in named else None,
     )
+
+
+def _with_wishes(command: Register | Update) -> Requirements:
+    return replace(command.requirements, has_wishes=command.preferences != Preferences())
 
 
 def all_complete(worksets: Iterable[Workset]) -> bool:

@@ -212,7 +212,7 @@ def changes(before: Workset, after: Workset) -> Iterator[Action]:
 # --- packed values ---
 
 # vcpus, memory_mb, storage_mb, vcpu_hours, cost in cents, duration in µs, highest cost in cents.
-_REQUIREMENTS: Final = struct.Struct(">IIQdIQI")
+_REQUIREMENTS: Final = struct.Struct(">IIQdIQI?")
 # Bits (1: an amount on a cluster, 2: on the customer), vcpus, memory_mb, storage_mb, slots, cents.
 _RESERVATION: Final = struct.Struct(">BIIQII")
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -232,14 +232,24 @@ def _pack_requirements(needs: Requirements) -> bytes:
         needs.estimated_cost_cents,
         needs.estimated_duration // _MICROSECOND,
         needs.max_cost_cents,
+        needs.has_wishes,
     )
 
 
 def _unpack_requirements(data: bytes) -> Requirements:
     if not data:
         return Requirements()
-    vcpus, memory, storage, hours, cost, duration, highest = _REQUIREMENTS.unpack(data)
-    return Requirements(vcpus, memory, storage, hours, cost, duration * _MICROSECOND, highest)
+    vcpus, memory, storage, hours, cost, micros_long, highest, wishes = _REQUIREMENTS.unpack(data)
+    return Requirements(
+        vcpus=vcpus,
+        memory_mb=memory,
+        storage_mb=storage,
+        vcpu_hours=hours,
+        estimated_cost_cents=cost,
+        estimated_duration=micros_long * _MICROSECOND,
+        max_cost_cents=highest,
+        has_wishes=wishes,
+    )
 
 
 def _pack_reservation(held: Reservation | None) -> bytes:

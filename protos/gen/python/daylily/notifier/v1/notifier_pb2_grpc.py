@@ -86,6 +86,7 @@ class NotifierServiceServicer:
     def Notify(self, request, context):
         """Takes an event from outside and delivers it like any other: answered once it is on the feed.
         Called by anybody with something to tell. Sent again with the same request_id it counts once.
+        Without a subject it is about the system. Fails with NOT_FOUND (WORKSET_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,8 +132,9 @@ class NotifierServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Redeliver(self, request, context):
-        """Sends a delivery again, also a dead letter. Called by people.
-        Fails with NOT_FOUND (DELIVERY_NOT_FOUND).
+        """Sends a delivery again that ended, also a dead letter. Called by people.
+        Fails with NOT_FOUND (DELIVERY_NOT_FOUND), ABORTED (CLAIM_LOST: it has not ended, and is sent by
+        itself).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,6 +38,7 @@ class NotifierServiceStub:
     Notify: _grpc.UnaryUnaryMultiCallable[_notifier_pb2.NotifyRequest, _notifier_pb2.NotifyResponse]
     """Takes an event from outside and delivers it like any other: answered once it is on the feed.
     Called by anybody with something to tell. Sent again with the same request_id it counts once.
+    Without a subject it is about the system. Fails with NOT_FOUND (WORKSET_NOT_FOUND).
     """
     ListChannels: _grpc.UnaryUnaryMultiCallable[_notifier_pb2.ListChannelsRequest, _notifier_pb2.ListChannelsResponse]
     """The configured channels, how each fares, and what waits for it. Called by people."""
@@ -58,8 +59,9 @@ class NotifierServiceStub:
     Fails with INVALID_ARGUMENT (INVALID_CURSOR).
     """
     Redeliver: _grpc.UnaryUnaryMultiCallable[_notifier_pb2.RedeliverRequest, _notifier_pb2.RedeliverResponse]
-    """Sends a delivery again, also a dead letter. Called by people.
-    Fails with NOT_FOUND (DELIVERY_NOT_FOUND).
+    """Sends a delivery again that ended, also a dead letter. Called by people.
+    Fails with NOT_FOUND (DELIVERY_NOT_FOUND), ABORTED (CLAIM_LOST: it has not ended, and is sent by
+    itself).
     """
     GetNotifierStats: _grpc.UnaryUnaryMultiCallable[_notifier_pb2.GetNotifierStatsRequest, _notifier_pb2.GetNotifierStatsResponse]
     """Totals and delays. Called by people and dashboards."""
@@ -74,6 +76,7 @@ class NotifierServiceAsyncStub(NotifierServiceStub):
     Notify: _aio.UnaryUnaryMultiCallable[_notifier_pb2.NotifyRequest, _notifier_pb2.NotifyResponse]  # type: ignore[assignment]
     """Takes an event from outside and delivers it like any other: answered once it is on the feed.
     Called by anybody with something to tell. Sent again with the same request_id it counts once.
+    Without a subject it is about the system. Fails with NOT_FOUND (WORKSET_NOT_FOUND).
     """
     ListChannels: _aio.UnaryUnaryMultiCallable[_notifier_pb2.ListChannelsRequest, _notifier_pb2.ListChannelsResponse]  # type: ignore[assignment]
     """The configured channels, how each fares, and what waits for it. Called by people."""
@@ -94,8 +97,9 @@ class NotifierServiceAsyncStub(NotifierServiceStub):
     Fails with INVALID_ARGUMENT (INVALID_CURSOR).
     """
     Redeliver: _aio.UnaryUnaryMultiCallable[_notifier_pb2.RedeliverRequest, _notifier_pb2.RedeliverResponse]  # type: ignore[assignment]
-    """Sends a delivery again, also a dead letter. Called by people.
-    Fails with NOT_FOUND (DELIVERY_NOT_FOUND).
+    """Sends a delivery again that ended, also a dead letter. Called by people.
+    Fails with NOT_FOUND (DELIVERY_NOT_FOUND), ABORTED (CLAIM_LOST: it has not ended, and is sent by
+    itself).
     """
     GetNotifierStats: _aio.UnaryUnaryMultiCallable[_notifier_pb2.GetNotifierStatsRequest, _notifier_pb2.GetNotifierStatsResponse]  # type: ignore[assignment]
     """Totals and delays. Called by people and dashboards."""
@@ -113,6 +117,7 @@ class NotifierServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_notifier_pb2.NotifyResponse, _abc.Awaitable[_notifier_pb2.NotifyResponse]]:
         """Takes an event from outside and delivers it like any other: answered once it is on the feed.
         Called by anybody with something to tell. Sent again with the same request_id it counts once.
+        Without a subject it is about the system. Fails with NOT_FOUND (WORKSET_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod
@@ -169,8 +174,9 @@ class NotifierServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifier_pb2.RedeliverRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifier_pb2.RedeliverResponse, _abc.Awaitable[_notifier_pb2.RedeliverResponse]]:
-        """Sends a delivery again, also a dead letter. Called by people.
-        Fails with NOT_FOUND (DELIVERY_NOT_FOUND).
+        """Sends a delivery again that ended, also a dead letter. Called by people.
+        Fails with NOT_FOUND (DELIVERY_NOT_FOUND), ABORTED (CLAIM_LOST: it has not ended, and is sent by
+        itself).
         """
 
     @_abc_1.abstractmethod

@@ -452,11 +452,14 @@ class ListReadyWorksetsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
+    INCLUDE_BACKING_OFF_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """100 when not given, 500 at most."""
     page_token: _builtins.str
     view: _workset_pb2.WorksetView.ValueType
     """BASIC when not given."""
+    include_backing_off: _builtins.bool
+    """Also those whose available_at lies ahead."""
     @_builtins.property
     def priorities(self) -> _containers.RepeatedScalarFieldContainer[_workset_pb2.Priority.ValueType]:
         """Any of these priorities; all when empty."""
@@ -468,10 +471,11 @@ class ListReadyWorksetsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         view: _workset_pb2.WorksetView.ValueType = ...,
+        include_backing_off: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["include_backing_off", b"include_backing_off", "page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
