@@ -22,6 +22,7 @@ from daylily_scheduler.feed.follower import Follower
 from daylily_scheduler.feed.reader import Reader
 from daylily_scheduler.feed.refresher import Refresher
 from daylily_scheduler.locks import Locks
+from daylily_scheduler.measuring import Measures
 from daylily_scheduler.settings import SchedulerSettings
 from daylily_scheduler.waiting import WaitingRoom
 
@@ -53,7 +54,9 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         refresher = Refresher(reader, book, given.clock, room.settle)
         follower = Follower(state, reader, refresher, book, clock=given.clock, settle=room.settle)
         locks = Locks(state, book, refresher, given.clock, room.settle)
-        desk = ClaimDesk(state, locks, room, book, given.clock, draw=given.draw)
+        measures = Measures(server.metrics)
+        measures.watch(book, given.clock, lambda: len(room), lambda: follower.heard_at)
+        desk = ClaimDesk(state, locks, room, book, given.clock, measures=measures, draw=given.draw)
         clusters = Clusters(state, book, given.clock, room.settle)
 
         async def knows_state() -> None:
@@ -76,6 +79,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
                     desk=desk,
                     room=room,
                     follower=follower,
+                    measures=measures,
                     clusters=clusters,
                     clock=given.clock,
                     started_at=given.clock.now(),

@@ -19,6 +19,7 @@ from daylily_scheduler.domain.decision import why_nothing
 from daylily_scheduler.domain.policy import Pick, pick
 from daylily_scheduler.domain.reasons import Reason
 from daylily_scheduler.locks import Grant, Locks, LostError
+from daylily_scheduler.measuring import Measures
 from daylily_scheduler.waiting import WaitingRoom
 
 # A claim that does not wait gives up after so many lost races; one that waits tries on until its
@@ -50,15 +51,6 @@ class Outcome:
     reasons: tuple[Reason, ...] = ()
 
 
-@dataclass(slots=True)
-class Counts:
-    """Since this process started."""
-
-    granted: int = 0
-    empty: int = 0
-    lost: int = 0
-
-
 class ClaimDesk:
     """Serves claims.
 
@@ -68,6 +60,7 @@ class ClaimDesk:
         room: where claims wait.
         book: what is known.
         clock: time.
+        measures: counts what becomes of claims.
         draw: chance, in [0, 1).
     """
 
@@ -79,6 +72,7 @@ class ClaimDesk:
         book: Book,
         clock: Clock,
         *,
+        measures: Measures,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._state = state
@@ -88,7 +82,7 @@ class ClaimDesk:
         self._clock = clock
         self._draw = draw
         self._spread = 0
-        self.counts = Counts()
+        self._measures = measures
 
     async def claim(self, claim: Claim) -> Outcome:
         """Picks and locks the next workset for a cluster; waits up to `max_wait` seconds for one.
@@ -119,9 +113,9 @@ class ClaimDesk:
                 return self._granted(await self._locks.take(found, claim))
             except LostError:
                 losses += 1
-                self.counts.lost += 1
+                self._measures.pick_lost()
                 self._spread = min(2 * self._spread + 1, MOST_PASSED_OVER)
-        self.counts.empty += 1
+        self._measures.claim_empty()
         return Outcome(None, why_nothing(self._book, claim.cluster_name, self._clock.now()))
 
     # --- inside ---
@@ -143,6 +137,6 @@ class ClaimDesk:
         return self._locks.known(answer.workset, answer.lock_token, claim)
 
     def _granted(self, grant: Grant) -> Outcome:
-        self.counts.granted += 1
+        self._measures.claim_granted()
         self._spread = max(self._spread - 1, 0)
         return Outcome(grant)

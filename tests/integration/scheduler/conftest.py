@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,11 +75,11 @@ class System:
             AsyncStateClient(self.state_service.address, ClientOptions(timeout=10))
         )
 
-    async def scheduler_server(self) -> Server:
+    async def scheduler_server(self, **settings: Any) -> Server:
         """A scheduler, which serves."""
         server = build(
             SchedulerSettings.load(
-                port=0, state_address=self.state_service.address, drain_seconds=1
+                port=0, state_address=self.state_service.address, drain_seconds=1, **settings
             ),
             Outside(clock=self.clock),
         )

@@ -20,6 +20,7 @@ from tests.integration.scheduler.asking import (
     add_cluster,
     claim,
     is_waiting,
+    knows,
     register,
     until,
 )
@@ -275,3 +276,32 @@ async def test_two_schedulers_never_overfill_a_cluster(system, scheduler):
         *(claim((scheduler, other)[n % 2], owner=f"m{n}") for n in range(12))
     )
     assert sum(answer.HasField("workset") for answer in answers) == 4
+
+
+@pytest.mark.parametrize(
+    ("wish", "elsewhere", "there"),
+    [
+        (
+            {"preferred_availability_zone": "us-west-2b"},
+            {"availability_zone": "us-west-2a"},
+            {"availability_zone": "us-west-2b"},
+        ),
+        (
+            {"preferred_instance_types": ["c6i.32xlarge"]},
+            {"instance_types": ["m6i.large"]},
+            {"instance_types": ["m6i.large", "c6i.32xlarge"]},
+        ),
+        ({"preferred_cluster": "there"}, {}, {}),
+    ],
+)
+async def test_a_wish_is_heeded_by_schedulers_old_and_new(
+    system, scheduler, wish, elsewhere, there
+):
+    await add_cluster(scheduler, "elsewhere", price_per_vcpu_hour_usd=0.01, **elsewhere)
+    await add_cluster(scheduler, "there", **there)
+    await register(system.state, "w", vcpus=8, **wish)
+    await knows(scheduler, clusters=2, startable=1)
+    other = await system.scheduler()
+    for one in (scheduler, other):
+        assert not (await claim(one, "elsewhere")).HasField("workset")
+    assert (await claim(other, "there")).workset.workset_id == "w"

@@ -24,6 +24,7 @@ from daylily_scheduler.domain.policy import Pick, pick, pick_anywhere
 from daylily_scheduler.errors import NotCaughtUpError, UnimplementedError, UnknownClusterError
 from daylily_scheduler.feed.follower import Follower
 from daylily_scheduler.feed.rows import workset_of
+from daylily_scheduler.measuring import Measures
 from daylily_scheduler.waiting import WaitingRoom
 
 SERVICE: Final = "daylily.scheduler.v1.SchedulerService"
@@ -45,6 +46,7 @@ class Parts:
     desk: ClaimDesk
     room: WaitingRoom
     follower: Follower
+    measures: Measures
     clusters: Clusters
     clock: Clock
     started_at: datetime
@@ -200,6 +202,8 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
     ) -> pb.GetSchedulerStatsResponse:
         del request, context
         self._check_caught_up()
+        # A scheduler need not know what depends on others before it can start: state counts it.
+        depth = await self._state.get_queue_depth()
         parts, queue, fleet = self._parts, self._book.queue, self._book.fleet
         capacity = sum(cluster.capacity.vcpus for cluster in fleet)
         used = sum(
@@ -215,10 +219,10 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
             queue_urgent=queue.startable(Priority.URGENT),
             queue_normal=queue.startable(Priority.NORMAL),
             queue_low=queue.startable(Priority.LOW),
-            queue_waiting=queue.waiting,
-            claims_granted=parts.desk.counts.granted,
-            claims_empty=parts.desk.counts.empty,
-            claims_lost=parts.desk.counts.lost,
+            queue_waiting=depth.waiting,
+            claims_granted=parts.measures.granted,
+            claims_empty=parts.measures.empty,
+            claims_lost=parts.measures.lost,
             waiting_claims=len(parts.room),
             cursor=parts.follower.cursor,
             caught_up_at=timestamp(caught_up_at) if caught_up_at is not None else None,

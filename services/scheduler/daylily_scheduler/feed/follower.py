@@ -71,6 +71,8 @@ class Follower:
         self.caught_up = asyncio.Event()
         """Set while the book holds all that was committed before it was filled."""
         self.caught_up_at: datetime | None = None
+        self.heard_at: datetime | None = None
+        """When the last answer of the feed was applied, a heartbeat too."""
         self.cursor = ""
         """Position in the feed that the book stands for."""
 
@@ -90,12 +92,10 @@ class Follower:
         self._book.clear()
         now = self._clock.now()
         self._book.set_clusters(await self._reader.clusters(), frozenset(), now)
-        for state in (
-            workset_pb2.WORKSET_STATE_IN_PROGRESS,
-            workset_pb2.WORKSET_STATE_LOCKED,
-            workset_pb2.WORKSET_STATE_READY,
-        ):
+        for state in (workset_pb2.WORKSET_STATE_IN_PROGRESS, workset_pb2.WORKSET_STATE_LOCKED):
             await self._reader.worksets_in(state, lambda row: self._book.put(row, now))
+        # Those that depend on others are not in the queue; the feed tells when they can start.
+        await self._reader.queue(lambda row: self._book.put(row, now))
         # After the worksets that run: what is reserved for them is in these rows already.
         self._book.set_customers(await self._reader.customers())
         _log.info("book_filled", waiting=len(self._book.queue), running=len(self._book.active))
@@ -107,9 +107,10 @@ class Follower:
             async for answer in watch:
                 await self._apply(answer.events)
                 self.cursor = answer.cursor
+                self.heard_at = self._clock.now()
                 if not answer.events and not self.caught_up.is_set():
                     # State sends an empty answer as soon as it has sent all there is.
-                    self.caught_up_at = self._clock.now()
+                    self.caught_up_at = self.heard_at
                     self.caught_up.set()
                     _log.info("caught_up", cursor=self.cursor)
                 self._settle()

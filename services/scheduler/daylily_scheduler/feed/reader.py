@@ -1,11 +1,12 @@
 """What the book is filled from: reads of state, repeated until state answers."""
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final, TypeVar
 
 import structlog
+from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import workset_pb2
 
 from daylily_client.errors import DeadlineExceeded, Overloaded, Unavailable
@@ -20,6 +21,9 @@ T = TypeVar("T")
 PAGE: Final = 500
 BATCH: Final = 100
 PAUSE_SECONDS: Final = 1.0
+BASIC: Final = workset_pb2.WORKSET_VIEW_BASIC
+
+Page = state_pb2.ListWorksetsResponse | state_pb2.ListReadyWorksetsResponse
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -53,9 +57,7 @@ class Reader:
             batch = wanted[start : start + BATCH]
 
             async def read(batch: Sequence[str] = batch) -> None:
-                answer = await self._state.batch_get_worksets(
-                    workset_ids=batch, view=workset_pb2.WORKSET_VIEW_BASIC
-                )
+                answer = await self._state.batch_get_worksets(workset_ids=batch, view=BASIC)
                 found.extend(workset_of(row) for row in answer.worksets)
                 missing.extend(answer.missing)
 
@@ -66,19 +68,28 @@ class Reader:
         self, state: "workset_pb2.WorksetState.ValueType", take: Callable[[Workset], None]
     ) -> None:
         """Hands over every workset in a state. Begun again after a failure, so some come twice."""
-
-        async def read() -> None:
-            pages = async_pages(
-                self._state.list_worksets,
-                states=[state],
-                page_size=PAGE,
-                view=workset_pb2.WORKSET_VIEW_BASIC,
+        await self._patiently(
+            lambda: _hand_over(
+                async_pages(self._state.list_worksets, states=[state], page_size=PAGE, view=BASIC),
+                take,
             )
-            async for page in pages:
-                for row in page.worksets:
-                    take(workset_of(row))
+        )
 
-        await self._patiently(read)
+    async def queue(self, take: Callable[[Workset], None]) -> None:
+        """Hands over every workset that could start now or when its time has come; as above. It
+        reads the queue as it is, so what moves meanwhile may be missed: the feed has it.
+        """
+        await self._patiently(
+            lambda: _hand_over(
+                async_pages(
+                    self._state.list_ready_worksets,
+                    include_backing_off=True,
+                    page_size=PAGE,
+                    view=BASIC,
+                ),
+                take,
+            )
+        )
 
     async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
         while True:
@@ -88,3 +99,9 @@ class Reader:
                 _log.warning("state_does_not_answer", error=str(error))
             # Several schedulers lost state at the same moment: they need not come back at one.
             await self._clock.sleep(PAUSE_SECONDS * (0.5 + random.random()))  # noqa: S311
+
+
+async def _hand_over(pages: AsyncIterator[Page], take: Callable[[Workset], None]) -> None:
+    async for page in pages:
+        for row in page.worksets:
+            take(workset_of(row))

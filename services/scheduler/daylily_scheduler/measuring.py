@@ -1,0 +1,96 @@
+"""What the scheduler measures: claims, the queue, the feed, free vCPUs."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from daylily_runtime.clock import Clock
+from daylily_runtime.metrics import Labels, Metrics
+from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.model import Priority
+
+
+class Measures:
+    """Counts what this scheduler does, since its process started.
+
+    Args:
+        metrics: of the server.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._claims = metrics.counter(
+            "scheduler_claims",
+            "Claims that were answered: granted, or empty.",
+            ("outcome",),
+            cloudwatch="SchedulerClaims",
+        )
+        self._races = metrics.counter(
+            "scheduler_lost_picks",
+            "Picks that could not be locked: somebody was faster, or there was no room any more.",
+            cloudwatch="SchedulerLostPicks",
+        )
+        self.granted = 0
+        self.empty = 0
+        self.lost = 0
+
+    def claim_granted(self) -> None:
+        self.granted += 1
+        self._claims.add(outcome="granted")
+
+    def claim_empty(self) -> None:
+        self.empty += 1
+        self._claims.add(outcome="empty")
+
+    def pick_lost(self) -> None:
+        self.lost += 1
+        self._races.add()
+
+    def watch(
+        self,
+        book: Book,
+        clock: Clock,
+        waiting_claims: Callable[[], int],
+        heard_at: Callable[[], datetime | None],
+    ) -> None:
+        """Report as well what is known, who waits, and when state was last heard."""
+        gauge = self._metrics.gauge
+
+        def queue() -> Mapping[Labels, float]:
+            return {(priority.name,): book.queue.startable(priority) for priority in Priority}
+
+        def free_vcpus() -> Mapping[Labels, float]:
+            return {
+                (name,): max(book.fleet.free(name).vcpus, 0) for name in sorted(book.fleet.names)
+            }
+
+        def lag() -> Mapping[Labels, float]:
+            heard = heard_at()
+            return {} if heard is None else {(): (clock.now() - heard).total_seconds()}
+
+        gauge(
+            "scheduler_queue",
+            "Worksets that could start now, as far as this scheduler knows.",
+            queue,
+            ("priority",),
+            cloudwatch="SchedulerQueue",
+        )
+        gauge(
+            "scheduler_waiting_claims",
+            "Claims that wait for a workset.",
+            lambda: {(): waiting_claims()},
+            cloudwatch="SchedulerWaitingClaims",
+        )
+        gauge(
+            "scheduler_free_vcpus",
+            "vCPUs that are neither broken, nor used by others, nor reserved.",
+            free_vcpus,
+            ("cluster",),
+            cloudwatch="SchedulerFreeVcpus",
+        )
+        gauge(
+            "scheduler_feed_lag_seconds",
+            "Time since the last event or heartbeat; heartbeats come every 20 s.",
+            lag,
+            cloudwatch="SchedulerFeedLag",
+            unit="Seconds",
+        )
