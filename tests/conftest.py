@@ -1,5 +1,6 @@
 """Every test carries the marker of its folder: `pytest -m unit` runs tests/unit."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,12 @@ pytest_plugins = [
 ]
 
 TESTS = Path(__file__).parent
+# No test may reach a developer's AWS account, whatever is in their environment.
+for name in [name for name in os.environ if name.startswith("AWS_")]:
+    del os.environ[name]
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
 MARKED_FOLDERS = {"unit", "contract", "property", "integration", "e2e"}
 
 
