@@ -27,6 +27,9 @@ CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
+    # gRPC pings for its flow control, too, and waits a minute for those. While one is out, none is
+    # sent for keepalive: a connection that died just after an answer would be kept for a minute.
+    ("grpc.http2.ping_timeout_ms", 5_000),
     # gRPC's own pause between connection attempts grows to two minutes: too long for a restart.
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.min_reconnect_backoff_ms", 1_000),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daylily_client import ClientOptions, StateClient
+from daylily_client import ClientOptions, DaylilyError, StateClient
 from tests.support.ports import free_port
 
 
@@ -44,8 +44,12 @@ class StateProcess:
                 stdout=log,
                 stderr=log,
             )
-        with StateClient(self.address, ClientOptions(timeout=20)) as state:
-            state.get_queue_depth()
+        try:
+            with StateClient(self.address, ClientOptions(timeout=20)) as state:
+                state.get_queue_depth()
+        except DaylilyError as error:
+            said = (self.folder / "state.log").read_text("utf-8")[-2000:]
+            raise AssertionError(f"state does not answer: {error}\n{said}") from error
 
     def stop(self) -> None:
         """End it in order."""
@@ -66,8 +70,8 @@ class StateProcess:
 def state_process(folder: Path) -> Iterator[StateProcess]:
     """A started `StateProcess`, stopped at the end."""
     server = StateProcess(folder)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
