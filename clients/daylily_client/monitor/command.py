@@ -121,7 +121,11 @@ def monitor(
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     app = ctx.find_object(App)
-    options = ClientOptions(actor=owner, tls=app.options.tls if app else None)
+    options = ClientOptions(
+        actor=owner,
+        tls=app.options.tls if app else None,
+        token=app.options.token if app else None,
+    )
     try:
         asyncio.run(_monitor(settings, options, state, scheduler))
     except WorkdirInUseError as error:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import signal
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -34,6 +35,7 @@ Answer = TypeVar("Answer")
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _DRAINING_SECONDS = 15.0
+_THREADS_FOR_THE_REST = 16
 
 
 class Monitor:
@@ -68,6 +70,9 @@ class Monitor:
             WorkdirInUseError: another monitor uses the work directory.
         """
         loop = asyncio.get_running_loop()
+        # Exports that take hours must leave threads for discovery and sentinels.
+        threads = self._settings.cluster.slots + _THREADS_FOR_THE_REST
+        loop.set_default_executor(ThreadPoolExecutor(threads, thread_name_prefix="s3"))
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         with self._context.workdir.hold():

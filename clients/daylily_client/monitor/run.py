@@ -161,6 +161,10 @@ class Run:
             await self._give_back("the monitor stops before the run began")
             return
         workset = await self._begin()
+        if self._context.stopping.is_set():
+            # State did not answer for long, perhaps. The command has not been started.
+            await self._give_back("the monitor stops before the command began")
+            return
         self._marks = FolderMarks(self._context.s3, workset, self._log, utc_now)
         await self._marks.begun()
         reports = asyncio.ensure_future(self._progress.send_for_ever())

@@ -3,6 +3,7 @@
 Synchronous, as boto3 is; boto3's clients may be used from several threads.
 """
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,10 @@ _PASSING_CODES = {"ExpiredToken", "RequestTimeout", "RequestTimeTooSkewed", "Slo
 
 class FileTooLargeError(Exception):
     """A file that should be small is larger than 8 MiB."""
+
+
+class UploadStoppedError(Exception):
+    """Nobody wants the file any more: the run it comes from was stopped."""
 
 
 def s3_client(*, endpoint_url: str | None = None, connections: int = 32) -> "S3Client":
@@ -102,11 +107,20 @@ class Bucket:
         self._client.delete_object(Bucket=self.name, Key=key)
 
 
-def upload(client: "S3Client", path: Path, uri: str) -> None:
-    """Copy a file to s3://bucket/key, in parts if it is large."""
+def upload(client: "S3Client", path: Path, uri: str, stop: threading.Event) -> None:
+    """Copy a file to s3://bucket/key, in parts if it is large.
+
+    Raises:
+        UploadStoppedError: `stop` was set before it was done.
+    """
+
+    def go_on(_transferred: int) -> None:
+        if stop.is_set():
+            raise UploadStoppedError(uri)
+
     bucket, key = split_uri(uri)
     with path.open("rb") as content:
-        client.upload_fileobj(content, bucket, key)
+        client.upload_fileobj(content, bucket, key, Callback=go_on)
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """A run's files between S3 and its directory: the workset's own files in, the results out."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -57,10 +58,15 @@ async def export(
         TransferError: S3 refuses, or did not answer for half an hour.
     """
     files = await asyncio.to_thread(_files_under, directory)
-    for path in files:
-        await may_publish()
-        target = uri + path.relative_to(directory).as_posix()
-        await _patiently(partial(upload, client, path, target), target)
+    # A thread cannot be cancelled, so whoever cancels this tells the thread by an event.
+    stop = threading.Event()
+    try:
+        for path in files:
+            await may_publish()
+            target = uri + path.relative_to(directory).as_posix()
+            await _patiently(partial(upload, client, path, target, stop), target)
+    finally:
+        stop.set()
     return len(files)
 
 

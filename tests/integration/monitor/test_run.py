@@ -218,6 +218,22 @@ async def test_a_grant_that_has_not_begun_when_the_monitor_stops_is_given_back(l
     assert context.workdir.open_entries() == []
 
 
+async def test_a_stop_while_state_was_away_starts_no_command_afterwards(lab, state_process):
+    context = lab.context("touch begun")
+    context = replace(context, state=lab.state.with_timeout(0.3))
+    grant = await lab.grant(lab.context(""))
+    await state_process.stop()
+    task = asyncio.ensure_future(Run(context, grant).run())
+    await asyncio.sleep(0.5)
+    context.stopping.set()
+
+    await state_process.start()
+    await asyncio.wait_for(task, 30)
+
+    assert (await lab.workset()).state == READY
+    assert not lab.work().exists()
+
+
 async def test_a_run_that_is_given_up_is_stopped_and_given_back(lab):
     context, _, task = await begin(lab, UNTIL_STOPPED)
 

@@ -1,8 +1,12 @@
 """A run's files in and out, on moto's S3."""
 
+import asyncio
+import threading
+
 import pytest
 from daylily.workset.v1 import workset_pb2
 
+from daylily_client.monitor.s3 import UploadStoppedError, upload
 from daylily_client.monitor.transfer import TransferError, export, fetch_inputs
 
 FOLDER = "active/ws-1/"
@@ -60,5 +64,18 @@ async def test_nothing_is_exported_without_leave(s3, bucket, tmp_path):
 
     with pytest.raises(LostError):
         await export(s3, tmp_path, f"s3://{bucket}/out/", never)
+
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+async def test_an_upload_that_is_cancelled_does_not_go_on_in_its_thread(s3, bucket, tmp_path):
+    """As when the lock is lost in the middle of a file of many gigabytes."""
+    path = tmp_path / "large.bam"
+    path.write_bytes(b"x" * 1024 * 1024)
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(UploadStoppedError):
+        await asyncio.to_thread(upload, s3, path, f"s3://{bucket}/out/large.bam", stop)
 
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
