@@ -6,9 +6,11 @@ import subprocess
 from tests.e2e.system import System
 
 
-def test_a_second_one_on_the_same_ports_says_which_is_busy(system):
+def test_a_second_one_on_the_same_ports_says_which_is_busy(system, tmp_path):
+    other = System(tmp_path, aws_port=system.aws_port)
+
     second = subprocess.run(
-        system.command(), capture_output=True, text=True, timeout=60, check=False
+        other.command(), capture_output=True, text=True, timeout=60, check=False
     )
 
     assert second.returncode == 1
@@ -24,6 +26,15 @@ def test_a_busy_port_of_a_service_is_named_too(system, tmp_path):
 
     assert second.returncode == 1
     assert str(system.state_port) in second.stderr
+
+
+def test_a_second_one_in_the_same_directory_is_kept_out(system):
+    second = subprocess.run(
+        System(system.directory).command(), capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert second.returncode == 1
+    assert "Another `worksets up` works in" in second.stderr
 
 
 def test_it_welcomes_ends_on_ctrl_c_and_forgets_nothing(tmp_path):

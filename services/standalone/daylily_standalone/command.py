@@ -11,7 +11,7 @@ from daylily_runtime import SettingsError
 from daylily_standalone.demo.play import play
 from daylily_standalone.demo.stage import DemoError, Stage
 from daylily_standalone.fake_aws import PortInUseError, endpoint
-from daylily_standalone.up import LOCALHOST, Ports
+from daylily_standalone.up import LOCALHOST, DirectoryInUseError, Ports
 from daylily_standalone.up import up as run_up
 from daylily_standalone.welcome import welcome
 
@@ -48,7 +48,7 @@ def up(
 
     try:
         code = run_up(data_dir, ports, ready)
-    except (PortInUseError, SettingsError) as error:
+    except (DirectoryInUseError, PortInUseError, SettingsError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(code)
 

@@ -1,6 +1,8 @@
 """The three services in one process over one SQLite file, with a fake AWS beside them."""
 
-from collections.abc import Callable
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,10 @@ class Ports:
     aws: int = 5001
 
 
+class DirectoryInUseError(Exception):
+    """Another `up` works in the directory."""
+
+
 def up(directory: Path, ports: Ports, ready: Callable[[str], None]) -> int:
     """Run everything until SIGTERM or Ctrl-C, and give the exit code: 1 when a part failed.
 
@@ -44,14 +50,16 @@ def up(directory: Path, ports: Ports, ready: Callable[[str], None]) -> int:
         ready: called with the address of the fake AWS when all of it serves.
 
     Raises:
+        DirectoryInUseError: another `up` works in the directory.
         PortInUseError: the fake AWS's port is taken. A service's own is said in the log.
         SettingsError: a variable DAYLILY_… in the environment is wrong.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    servers = compose(directory, ports)
-    configure_logging("warning", "console")
-    with fake_aws(ports.aws, BUCKET) as aws:
-        return run(*servers, ready=lambda: ready(aws))
+    with _held(directory):
+        servers = compose(directory, ports)
+        configure_logging("warning", "console")
+        with fake_aws(ports.aws, BUCKET) as aws:
+            return run(*servers, ready=lambda: ready(aws))
 
 
 def compose(directory: Path, ports: Ports) -> tuple[Server, Server, Server]:
@@ -76,3 +84,17 @@ def compose(directory: Path, ports: Ports) -> tuple[Server, Server, Server]:
         scheduler_server(scheduler),
         notifier_server(notifier, one_topic(TOPIC_ARN)),
     )
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Keep a second one out: a SQLite file is for one state process."""
+    with (directory / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DirectoryInUseError(
+                f"Another `worksets up` works in {directory}. "
+                "Stop that one, or choose another directory with --data-dir."
+            ) from None
+        yield
