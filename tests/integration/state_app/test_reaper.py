@@ -8,6 +8,8 @@ from daylily_state.domain.commands import Renew
 from daylily_state.domain.errors import LockHeldError
 from daylily_state.domain.events import EventType
 from daylily_state.domain.model import ErrorCategory, WorksetState
+from daylily_state.ports import Page
+from daylily_state.store.sqlite import SqliteStore
 from tests.integration.state_app.replicas import on_sqlite
 
 LEASE = timedelta(seconds=10)
@@ -153,3 +155,20 @@ async def test_two_replicas_time_a_lock_out_once(lab) -> None:
     assert [event.type for event in trail].count(EventType.LOCK_TIMEOUT) == 1
     assert [event.version for event in trail] == [1, 2, 3]
     assert sum(await one.feed.now()) == 3
+
+
+@on_sqlite
+async def test_a_lock_that_the_first_look_missed_is_found_by_a_later_one(lab, monkeypatch) -> None:
+    before = await lab.replica("before")
+    await held(before)
+    before.store.down = True
+    whole = SqliteStore.list_held
+
+    async def lags(store, after, limit):
+        return Page((), None)
+
+    monkeypatch.setattr(SqliteStore, "list_held", lags)
+    young = await lab.replica("young")
+    monkeypatch.setattr(SqliteStore, "list_held", whole)
+    await lab.passes(16)
+    assert (await young.get("ws-1")).state is READY

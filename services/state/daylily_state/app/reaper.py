@@ -12,6 +12,7 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 from typing import Final, TypeVar
 
 import structlog
@@ -43,6 +44,8 @@ _REAPED_AT_ONCE: Final = 8
 _LONGEST_SLEEP: Final = 60.0  # the wall clock may be set, so no timer is trusted for longer
 _LOOK_AGAIN: Final = timedelta(seconds=1)  # at a lock that ran out, by a replica not fit for it yet
 _PAUSE_SECONDS: Final = 0.5
+_LOOKS_AFTER_START: Final = (2.0, 10.0, 60.0)
+_LOOK_EVERY: Final = 300.0
 _STORE_FAILURES: Final = (StoreUnavailableError, OutcomeUnknownError, ContentionError)
 
 
@@ -86,6 +89,7 @@ class Reaper:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._beat(), name="reaper.beat")
             tasks.create_task(self._watch(), name="reaper.watch")
+            tasks.create_task(self._look_again(), name="reaper.look_again")
             tasks.create_task(self._reap(), name="reaper.reap")
 
     @property
@@ -132,6 +136,12 @@ class Reaper:
                     position = batch.position
             except StoreUnavailableError:
                 await self._clock.sleep(_PAUSE_SECONDS)
+
+    async def _look_again(self) -> None:
+        """Find what the first look missed: the index of what is held may lag behind a grant."""
+        for pause in chain(_LOOKS_AFTER_START, repeat(_LOOK_EVERY)):
+            await self._clock.sleep(pause)
+            await self._persistently(self._find_held)
 
     async def _persistently(self, work: Callable[[], Awaitable[T]]) -> T:
         while True:
