@@ -32,7 +32,7 @@ def test_fifty_finished_folders_are_left_alone(system, monitor):
     process.signal(signal.SIGTERM)
 
     assert process.wait() == 0
-    assert process.log.count(" claimed ") == 1
+    assert process.log.count(f"claimed workset_id={new.workset_id} ") == 1
     assert "finished-" not in process.log
     assert system.state_of("finished-0") == ""
 
