@@ -57,7 +57,7 @@ def test_a_field_that_the_service_finds_wrong_is_2(cli):
 )
 def test_a_service_that_is_not_there_is_5_and_named_with_its_address(cli, command, service):
     address = f"127.0.0.1:{free_port()}"
-    result = cli(f"--{service}", address, "--timeout", "0.5", *command)
+    result = cli(f"--{service}", address, "--timeout", "1.5", *command)
     assert result.exit_code == 5
     assert f"{service} at {address} does not answer" in result.stderr
     assert "`worksets up`" in result.stderr
