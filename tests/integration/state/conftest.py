@@ -49,15 +49,20 @@ async def still(file, clock):
         yield made.stub
 
 
+@pytest.fixture
+def on_dynamodb(dynamodb_local, monkeypatch):
+    """Settings of replicas on tables of this test."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", dynamodb_local.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", dynamodb_local.secret_access_key)
+    return settings_on_dynamodb(dynamodb_local, own_prefix())
+
+
 @pytest.fixture(params=["sqlite", "dynamodb"])
-def shared(request, monkeypatch, tmp_path):
+def shared(request, tmp_path):
     """Settings of replicas that share one store, over each store that can be shared."""
     if request.param == "sqlite":
         return settings_on_file(tmp_path / "state.db")
-    engine = request.getfixturevalue("dynamodb_local")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", engine.access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", engine.secret_access_key)
-    return settings_on_dynamodb(engine, own_prefix())
+    return request.getfixturevalue("on_dynamodb")
 
 
 @pytest.fixture

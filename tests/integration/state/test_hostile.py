@@ -18,6 +18,7 @@ from tests.integration.state.asking import (
 from tests.integration.state.every_rpc import GOOD, METHODS, SERVICE, first_answer, good, prepare
 from tests.integration.state.hostile import bad_ones
 from tests.integration.state.refusals import refusal, refused
+from tests.integration.state.replicas import replica
 
 FAULTS = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNIMPLEMENTED}
 
@@ -41,18 +42,32 @@ def test_every_rpc_is_tried():
     assert set(GOOD) == set(METHODS)
 
 
-@pytest.mark.parametrize("name", sorted(METHODS))
-async def test_no_message_makes_a_fault(lab, name):
+async def no_fault(state, name):
     requests = list(bad_ones(good(name)))
     for start in range(0, len(requests), 50):
         some = requests[start : start + 50]
-        answers = await asyncio.gather(*(answered(lab, name, request) for request in some))
+        answers = await asyncio.gather(*(answered(state, name, request) for request in some))
         for request, answer in zip(some, answers, strict=True):
             if answer is not None:
-                shown = str(request)[:300]
+                shown = f"{name} {str(request)[:300]}"
                 assert answer.code not in FAULTS, (answer, shown)
+                assert answer.code != grpc.StatusCode.UNAVAILABLE, (answer, shown)
                 assert answer.reason, (answer, shown)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+async def test_no_message_makes_a_fault(lab, name):
+    await no_fault(lab, name)
     await still_works(lab)
+
+
+async def test_no_message_makes_a_fault_on_dynamodb(on_dynamodb):
+    """Its rules are its own: no empty key, 400 KB an item, no attribute of its reserved words."""
+    async with replica(on_dynamodb) as state:
+        await prepare(state.stub)
+        for name in sorted(METHODS):
+            await no_fault(state, name)
+        await still_works(state)
 
 
 async def still_works(state):

@@ -93,6 +93,8 @@ class WorksetCalls:
             created_before=read.moment(request, "created_before"),
             updated_before=read.moment(request, "updated_before"),
         )
+        for name in ("created_after", "created_before", "updated_before"):
+            read.time(name, getattr(wanted, name))
         full = read.whole(request.view, by_default=False)
         read.done()
         found, token = await page_that_fits(
