@@ -10,6 +10,7 @@ inside it as far as that is safe: `ClientOptions.timeout`, or `client.with_timeo
 
 from daylily_client.async_client import AsyncClient
 from daylily_client.calling import new_request_id
+from daylily_client.credentials import FixedToken, TokenFile, TokenSource
 from daylily_client.errors import (
     Aborted,
     AlreadyExists,
@@ -91,6 +92,7 @@ __all__ = [
     "EpisodeNotFound",
     "FailedPrecondition",
     "FieldViolation",
+    "FixedToken",
     "GrantNotFound",
     "IllegalTransition",
     "InternalError",
@@ -120,6 +122,8 @@ __all__ = [
     "SyncClient",
     "SyncTime",
     "TlsFiles",
+    "TokenFile",
+    "TokenSource",
     "Unauthenticated",
     "Unavailable",
     "Unimplemented",

@@ -15,6 +15,7 @@ from daylily_client.rpc import Answer, P, Repeat, Request, Rpc
 
 REQUEST_ID_KEY = "x-request-id"
 ACTOR_KEY = "x-daylily-actor"
+AUTHORIZATION_KEY = "authorization"
 
 
 class PreparedCall(Generic[Request]):
@@ -34,7 +35,7 @@ class PreparedCall(Generic[Request]):
         self.request = request
         self.label = rpc.label
         self.request_id = _request_id(rpc.repeat, request)
-        self.metadata = call_metadata(options.actor, self.request_id)
+        self.metadata = call_metadata(options, self.request_id)
         extra_wait = _seconds(request, rpc.wait_field) if rpc.wait_field else 0.0
         self.plan = CallPlan(
             policy=options.retry,
@@ -50,10 +51,12 @@ class PreparedCall(Generic[Request]):
         return error_from_rpc(failure, rpc=self.label, request_id=self.request_id)
 
 
-def call_metadata(actor: str, request_id: str) -> tuple[tuple[str, str], ...]:
+def call_metadata(options: ClientOptions, request_id: str) -> tuple[tuple[str, str], ...]:
     """The metadata that every call carries."""
-    identity = ((ACTOR_KEY, actor),) if actor else ()
-    return ((REQUEST_ID_KEY, request_id), *identity)
+    actor = (options.acting_for() if options.acting_for else "") or options.actor
+    claimed = ((ACTOR_KEY, actor),) if actor else ()
+    proof = ((AUTHORIZATION_KEY, f"Bearer {options.token()}"),) if options.token else ()
+    return ((REQUEST_ID_KEY, request_id), *claimed, *proof)
 
 
 def error_from_rpc(failure: grpc.RpcError, *, rpc: str, request_id: str) -> DaylilyError:

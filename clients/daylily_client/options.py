@@ -1,7 +1,10 @@
 """How to reach a service, and how long to try."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from daylily_client.credentials import TokenSource
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -50,13 +53,18 @@ class ClientOptions:
     """What clients of every service have in common.
 
     Attributes:
-        actor: who calls, as events record it; sent as `x-daylily-actor`.
+        actor: who calls, as events record it; sent as `x-daylily-actor`. A server that wants proof
+            of who calls believes it of services alone.
+        acting_for: for a service: says for each call in whose name it is made, or "" for `actor`.
+        token: gives the bearer token, sent with each call; see `TokenFile`. None sends none.
         timeout: seconds within which a call must be answered, repeats included.
         tls: None means plaintext.
         retry: see `RetryPolicy`.
     """
 
     actor: str = ""
+    acting_for: Callable[[], str] | None = None
+    token: TokenSource | None = None
     timeout: float = 30.0
     tls: TlsFiles | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)

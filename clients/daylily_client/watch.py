@@ -89,7 +89,7 @@ async def watch_async(
     """Yields answers for ever; see `AsyncStateClient.watch_events`."""
     repeats = 0
     while True:
-        metadata = call_metadata(client.options.actor, new_request_id())
+        metadata = call_metadata(client.options, new_request_id())
         open_stream: grpc.aio.UnaryStreamMultiCallable[
             state_pb2.WatchEventsRequest, state_pb2.WatchEventsResponse
         ] = client.channel.unary_stream(
@@ -140,7 +140,7 @@ def watch_sync(
     """Yields answers for ever; see `StateClient.watch_events`."""
     repeats = 0
     while True:
-        metadata = call_metadata(client.options.actor, new_request_id())
+        metadata = call_metadata(client.options, new_request_id())
         open_stream: grpc.UnaryStreamMultiCallable[
             state_pb2.WatchEventsRequest, state_pb2.WatchEventsResponse
         ] = client.channel.unary_stream(

@@ -86,6 +86,7 @@ def sync_channel(addresses: Addresses, options: ClientOptions) -> grpc.Channel:
     """A channel for the synchronous clients."""
     where = target(addresses)
     if options.tls is None:
+        _check_token_stays_private(addresses, options)
         return grpc.insecure_channel(where, options=CHANNEL_OPTIONS)
     return grpc.secure_channel(where, credentials(options.tls), options=CHANNEL_OPTIONS)
 
@@ -94,8 +95,29 @@ def async_channel(addresses: Addresses, options: ClientOptions) -> grpc.aio.Chan
     """A channel for the asynchronous clients; make it inside the event loop that uses it."""
     where = target(addresses)
     if options.tls is None:
+        _check_token_stays_private(addresses, options)
         return grpc.aio.insecure_channel(where, options=CHANNEL_OPTIONS)
     return grpc.aio.secure_channel(where, credentials(options.tls), options=CHANNEL_OPTIONS)
+
+
+def _check_token_stays_private(addresses: Addresses, options: ClientOptions) -> None:
+    """Refuses to send a token where anybody on the way can read it."""
+    if options.token is None:
+        return
+    given = addresses.split(",") if isinstance(addresses, str) else addresses
+    for address in filter(None, map(str.strip, given)):
+        host = address.rpartition("://")[2].lstrip("/").rpartition(":")[0].strip("[]")
+        if not _is_loopback(host):
+            raise ValueError(f"{address}: a token goes to another machine only over TLS")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def credentials(files: TlsFiles) -> grpc.ChannelCredentials:

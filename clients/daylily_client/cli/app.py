@@ -24,6 +24,7 @@ from daylily_client.cli.commands import (
     watch,
 )
 from daylily_client.cli.context import App
+from daylily_client.credentials import FixedToken, TokenFile, TokenSource
 from daylily_client.errors import DaylilyError
 from daylily_client.options import ClientOptions, TlsFiles
 
@@ -74,6 +75,14 @@ def default_actor() -> str:
     return f"{user}@{socket.gethostname()}"[:128]
 
 
+def _token(file: Path | None) -> TokenSource | None:
+    """The caller's token. There is no option for the token itself: `ps` shows options to everybody."""
+    if file is not None:
+        return TokenFile(file)
+    given = os.environ.get("DAYLILY_TOKEN", "")
+    return FixedToken(given) if given else None
+
+
 def _address(service: str, port: int) -> Option:
     return click.option(
         f"--{service}",
@@ -119,6 +128,13 @@ def _tls_file(name: str, what: str) -> Option:
 @_tls_file("cert", "your certificate, for mutual TLS")
 @_tls_file("key", "the key to it")
 @click.option(
+    "--token-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    envvar="DAYLILY_TOKEN_FILE",
+    show_envvar=True,
+    help="File with your bearer token; or the token itself in DAYLILY_TOKEN.",
+)
+@click.option(
     "--actor",
     envvar="DAYLILY_ACTOR",
     show_envvar=True,
@@ -137,6 +153,7 @@ def worksets(
     tls_ca: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    token_file: Path | None,
     actor: str | None,
 ) -> None:
     """Look at worksets and act on them.
@@ -149,9 +166,14 @@ def worksets(
             files = TlsFiles(tls_ca, tls_cert, tls_key)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
+    try:
+        token = _token(token_file)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"no token: {error}") from error
     addresses = dict(zip(SERVICES, (state, scheduler, notifier), strict=True))
     ctx.obj = App(
-        addresses, ClientOptions(actor=actor or default_actor(), timeout=timeout, tls=files)
+        addresses,
+        ClientOptions(actor=actor or default_actor(), timeout=timeout, tls=files, token=token),
     )
     # Commands of other distributions take the addresses by options of the same names.
     ctx.default_map = {name: dict(addresses) for name in plugins.names()}

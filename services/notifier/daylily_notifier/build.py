@@ -13,7 +13,8 @@ import grpc.aio
 from daylily.notifier.v1 import notifier_pb2_grpc
 from grpc_health.v1 import health_pb2
 
-from daylily_client import AsyncStateClient, ClientOptions, TlsFiles
+from daylily_client import AsyncStateClient, ClientOptions, TlsFiles, TokenFile
+from daylily_notifier.api.access import RULES
 from daylily_notifier.api.errors import ERRORS
 from daylily_notifier.api.service import SERVICE, NotifierServicer, OpenChannel
 from daylily_notifier.channels.base import ChannelSettings
@@ -25,7 +26,7 @@ from daylily_notifier.feed.seat import Seat
 from daylily_notifier.feed.stats import Stats
 from daylily_notifier.feed.worker import ChannelWorker
 from daylily_notifier.settings import NotifierSettings
-from daylily_runtime import Clock, Server, SystemClock
+from daylily_runtime import Clock, Server, StartError, SystemClock
 
 
 def unique_owner() -> str:
@@ -34,9 +35,20 @@ def unique_owner() -> str:
 
 
 def connect(settings: NotifierSettings) -> AsyncStateClient:
-    """The client of the state service that the settings name."""
-    tls = TlsFiles(ca=settings.state_tls_ca) if settings.state_tls_ca else None
-    return AsyncStateClient(settings.state_address, ClientOptions(actor="notifier", tls=tls))
+    """The client of the state service that the settings name.
+
+    Raises:
+        StartError: the token or the address cannot be used.
+    """
+    tls = None
+    if settings.state_tls_ca or settings.state_tls_cert:
+        tls = TlsFiles(settings.state_tls_ca, settings.state_tls_cert, settings.state_tls_key)
+    try:
+        token = TokenFile(settings.state_token_file) if settings.state_token_file else None
+        options = ClientOptions(actor="notifier", tls=tls, token=token)
+        return AsyncStateClient(settings.state_address, options)
+    except (OSError, ValueError) as error:
+        raise StartError(f"DAYLILY_STATE_…: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,7 @@ def build(
             SERVICE,
             notifier_pb2_grpc.add_NotifierServiceServicer_to_server,
             NotifierServicer(process, channels),
+            RULES,
         )
 
     return Server("notifier", settings, compose, errors=ERRORS)

@@ -21,6 +21,16 @@ class NotifierSettings(ServerSettings):
     state_tls_ca: ReadableFile | None = Field(
         default=None, description="PEM file with the authorities of state's certificate: use TLS."
     )
+    state_tls_cert: ReadableFile | None = Field(
+        default=None, description="PEM file with this service's certificate, where state asks."
+    )
+    state_tls_key: ReadableFile | None = Field(
+        default=None, description="PEM file with the key of that certificate."
+    )
+    state_token_file: ReadableFile | None = Field(
+        default=None,
+        description="File with the bearer token of this service; read again when it changes.",
+    )
     notifier_config: Path | None = Field(
         default=None, description="YAML file with channels and routes."
     )
@@ -39,6 +49,12 @@ class NotifierSettings(ServerSettings):
             raise ValueError(
                 "DAYLILY_NOTIFIER_CONFIG and DAYLILY_NOTIFIER_SNS_TOPIC_ARN contradict: drop one"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _certificate_and_key_for_state(self) -> Self:
+        if (self.state_tls_cert is None) != (self.state_tls_key is None):
+            raise ValueError("DAYLILY_STATE_TLS_CERT and DAYLILY_STATE_TLS_KEY need each other")
         return self
 
     def load_config(self, environment: Mapping[str, str]) -> NotifierConfig:

@@ -9,10 +9,14 @@ import grpc.aio
 from daylily.scheduler.v1 import scheduler_pb2_grpc
 from grpc_health.v1 import health_pb2
 
+from daylily_client.credentials import TokenFile
 from daylily_client.options import ClientOptions, TlsFiles
 from daylily_client.state import AsyncStateClient
+from daylily_runtime.calls import current_call
 from daylily_runtime.clock import Clock, SystemClock
 from daylily_runtime.server import Server
+from daylily_runtime.wire import StartError
+from daylily_scheduler.api.access import RULES
 from daylily_scheduler.api.errors import ERRORS
 from daylily_scheduler.api.service import SERVICE, Parts, SchedulerServicer
 from daylily_scheduler.claims import ClaimDesk
@@ -28,9 +32,26 @@ from daylily_scheduler.waiting import WaitingRoom
 
 
 def connect(settings: SchedulerSettings) -> AsyncStateClient:
-    """The client of the state service that the settings name."""
-    tls = TlsFiles(ca=settings.state_tls_ca) if settings.state_tls_ca else None
-    return AsyncStateClient(settings.state_address, ClientOptions(actor="scheduler", tls=tls))
+    """The client of the state service that the settings name.
+
+    Raises:
+        StartError: the token or the address cannot be used.
+    """
+    tls = None
+    if settings.state_tls_ca or settings.state_tls_cert:
+        tls = TlsFiles(settings.state_tls_ca, settings.state_tls_cert, settings.state_tls_key)
+    try:
+        token = TokenFile(settings.state_token_file) if settings.state_token_file else None
+        options = ClientOptions(actor="scheduler", acting_for=acting_for, tls=tls, token=token)
+        return AsyncStateClient(settings.state_address, options)
+    except (OSError, ValueError) as error:
+        raise StartError(f"DAYLILY_STATE_…: {error}") from error
+
+
+def acting_for() -> str:
+    """The caller of the call under way, where it proved who it is; "" for deeds of our own."""
+    call = current_call()
+    return call.actor if call is not None and call.identity is not None else ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
                     started_at=given.clock.now(),
                 )
             ),
+            RULES,
         )
 
     return Server("scheduler", settings, compose, errors=ERRORS)

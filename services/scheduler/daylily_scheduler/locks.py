@@ -39,6 +39,8 @@ from daylily_scheduler.feed.rows import workset_of
 LOCK_SECONDS: Final = 10.0
 GONE: Final = "the caller of the claim was gone when the lock arrived"
 
+# The workset may start, but not there or not now.
+_NO_ROOM = (ClusterFull, ClusterDraining, ClusterNotFound, CustomerLimit, BudgetExceeded)
 # Somebody was faster, or the book is behind. After any other refusal another pick does no better.
 _ANOTHER_MAY_DO = (
     LockHeld,
@@ -167,24 +169,27 @@ class Locks:
 
     def _note_refusal(self, found: Pick, error: DaylilyError) -> bool:
         """Sets the book right. Says whether the claim may do better with another pick."""
-        stale = False
+        workset_id, cluster_name = found.workset.workset_id, found.placement.cluster_name
+        claim_is_wrong = isinstance(error, LockLost | InvalidArgument)
+        no_room = isinstance(error, _NO_ROOM)
+        stale = not (claim_is_wrong or no_room)
+        # Before the refusal is noted: room that is given back makes what was refused possible.
+        self._book.give_up(workset_id, self._clock.now(), stale=stale)
         match error:
             case ClusterFull():
-                self._book.refuse_cluster(found.placement.cluster_name, _room_left(error))
+                self._book.refuse_cluster(cluster_name, _room_left(error))
+                self._refresher.clusters()
+            case ClusterDraining() | ClusterNotFound():
+                # Whatever it is, nothing goes there until the cluster has been read.
+                self._book.refuse_cluster(cluster_name, NOTHING)
                 self._refresher.clusters()
             case CustomerLimit() | BudgetExceeded():
                 self._book.refuse_customer(found.workset.customer_id)
                 self._refresher.customers()
-            case ClusterDraining() | ClusterNotFound():
-                # Whatever it is, nothing goes there until the cluster has been read.
-                self._book.refuse_cluster(found.placement.cluster_name, NOTHING)
-                self._refresher.clusters()
-            case LockLost() | InvalidArgument():
-                pass  # It is the claim that is wrong.
+            case _ if stale:
+                self._refresher.workset(workset_id)
             case _:
-                stale = True
-                self._refresher.workset(found.workset.workset_id)
-        self._book.give_up(found.workset.workset_id, self._clock.now(), stale=stale)
+                pass
         return isinstance(error, _ANOTHER_MAY_DO)
 
     def _grant(self, row: workset_pb2.Workset, lock_token: int) -> Grant:

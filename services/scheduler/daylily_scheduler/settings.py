@@ -1,6 +1,8 @@
 """What the scheduler is told by its environment."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from daylily_runtime.settings import Port, ReadableFile, ServerSettings
 
@@ -16,3 +18,19 @@ class SchedulerSettings(ServerSettings):
     state_tls_ca: ReadableFile | None = Field(
         default=None, description="PEM file with the authorities of state's certificate: use TLS."
     )
+    state_tls_cert: ReadableFile | None = Field(
+        default=None, description="PEM file with this service's certificate, where state asks."
+    )
+    state_tls_key: ReadableFile | None = Field(
+        default=None, description="PEM file with the key of that certificate."
+    )
+    state_token_file: ReadableFile | None = Field(
+        default=None,
+        description="File with the bearer token of this service; read again when it changes.",
+    )
+
+    @model_validator(mode="after")
+    def _certificate_and_key_for_state(self) -> Self:
+        if (self.state_tls_cert is None) != (self.state_tls_key is None):
+            raise ValueError("DAYLILY_STATE_TLS_CERT and DAYLILY_STATE_TLS_KEY need each other")
+        return self

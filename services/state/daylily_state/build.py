@@ -9,12 +9,14 @@ import botocore.session
 from daylily.state.v1 import state_pb2_grpc
 
 from daylily_runtime import Clock, Server, StartError, SystemClock
+from daylily_state.api.access import rules
 from daylily_state.api.errors import ERRORS
 from daylily_state.api.servicer import StateServicer
 from daylily_state.app.counting import Counting
 from daylily_state.app.deciding import Decider
 from daylily_state.app.dependencies import DependencyResolver
 from daylily_state.app.feed import Feed
+from daylily_state.app.holders import Holders
 from daylily_state.app.measuring import Measures
 from daylily_state.app.pools import Pools
 from daylily_state.app.promoter import Promoter
@@ -107,6 +109,7 @@ def state_server(
                 counting=counting,
                 feed=feed,
             ),
+            rules(Holders(store)),
         )
 
     return Server("state", settings, build, errors=ERRORS)

@@ -21,6 +21,7 @@ from daylily_notifier.domain.event import Event
 from daylily_notifier.domain.message import as_test, render
 from daylily_notifier.feed.process import Process
 from daylily_notifier.feed.worker import ChannelWorker
+from daylily_runtime.calls import current_call
 
 SERVICE = "daylily.notifier.v1.NotifierService"
 
@@ -29,8 +30,6 @@ _STATE_SECONDS = 4.0
 
 _OUTSIDE = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="outside")
 """What a message is about that does not say."""
-
-ACTOR_KEY = "x-daylily-actor"
 
 # The generated stubs have a type of their own for it, and only for the type checker.
 Context: TypeAlias = "notifier_pb2_grpc._ServicerContext"  # noqa: SLF001
@@ -184,9 +183,10 @@ class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):
 
     def _in_the_name_of(self, context: Context) -> AsyncStateClient:
         """The connection to state, for a call that the event shall say the caller made."""
-        metadata = dict(context.invocation_metadata() or ())
+        del context
+        call = current_call()
         client = copy.copy(self._state)
-        client.options = replace(client.options, actor=str(metadata.get(ACTOR_KEY, "")))
+        client.options = replace(client.options, actor=call.actor if call is not None else "")
         return client
 
     def _named(self, channel: str) -> OpenChannel:

@@ -46,9 +46,10 @@ class Identity:
         """Whether one of its limits of this kind is `name`."""
         return name in self.limits.get(limit, ())
 
-    def admits_prefix(self, limit: str, name: str) -> bool:
-        """Whether `name` begins with one of its limits of this kind."""
-        return any(prefix and name.startswith(prefix) for prefix in self.limits.get(limit, ()))
+    def goes_by(self, name: str, limit: str) -> bool:
+        """Whether `name` is its own, or begins with one of its limits of this kind."""
+        prefixes = tuple(prefix for prefix in self.limits.get(limit, ()) if prefix)
+        return name == self.name or name.startswith(prefixes)
 
 
 Judge = Callable[[Any, Identity], str]

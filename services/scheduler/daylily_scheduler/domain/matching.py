@@ -1,19 +1,19 @@
 """The claims that wait, and which of them gets what.
 
 Nothing is taken from a claim that could be served: a claim waits only while nothing fits its
-cluster. So whatever changes, few have to be looked at: a cluster with more room gets its pick, and
-a workset that can start goes to the cheapest cluster that has a claim waiting. Inside a cluster the
-claim that waits longest is served first.
+cluster. So whatever changes, few have to be looked at: the clusters that have more room, and those
+that fit a workset which can start now. Inside a cluster the claim that waits longest is served first.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from daylily_scheduler.domain.book import Book, Changes
+from daylily_scheduler.domain.feasibility import fits
 from daylily_scheduler.domain.model import Workset
-from daylily_scheduler.domain.order import order_class, order_key
+from daylily_scheduler.domain.order import OrderKey, order_class, order_key
 from daylily_scheduler.domain.policy import Pick, best_of, pick
 
 ClaimId = int
@@ -75,64 +75,54 @@ class WaitingClaims:
 
 
 def match(book: Book, waiting: WaitingClaims, now: datetime) -> list[Match]:
-    """Gives out what became possible to the claims that wait, and assigns it in the book."""
+    """Gives out what became possible to the claims that wait, and assigns it in the book.
+
+    The workset that is first in order is given out first, to the cheapest cluster that waits.
+    """
     matches: list[Match] = []
-    while (changes := book.take_changes()) and waiting:
-        _match_clusters(book, waiting, _clusters_to_look_at(waiting, changes), now, matches)
-        _match_worksets(book, waiting, changes, now, matches)
+    picks: dict[str, Pick] = {}
+    look_at: set[str] = set()
+    while waiting:
+        # What was given out may itself have changed what others can have.
+        look_at |= _concerned(book, waiting, book.take_changes(), now)
+        for name in look_at:
+            found = pick(book, name, now) if waiting.of(name) else None
+            if found is not None:
+                picks[name] = found
+            else:
+                picks.pop(name, None)
+        if not picks:
+            return matches
+        first = min((each.workset for each in picks.values()), key=_rank)
+        # Of the clusters that could have it, the cheapest: it may be one of the others that wait.
+        found = best_of(book, first, waiting.clusters, now)
+        if found is not None:
+            book.assign(first, found.placement.cluster_name)
+            matches.append(Match(waiting.take(found.placement.cluster_name), found))
+        look_at = {name for name, each in picks.items() if each.workset.workset_id == first.workset_id}
+        if found is not None:
+            look_at.add(found.placement.cluster_name)
+    # Nobody waits: whoever comes next looks for itself.
+    book.take_changes()
     return matches
 
 
-def _clusters_to_look_at(waiting: WaitingClaims, changes: Changes) -> list[str]:
+def _concerned(book: Book, waiting: WaitingClaims, changes: Changes, now: datetime) -> set[str]:
+    """The clusters among those that wait which may get something by these changes."""
     if changes.everything:
-        return sorted(waiting.clusters)
-    return sorted(changes.freed.intersection(waiting.clusters))
-
-
-def _match_clusters(
-    book: Book, waiting: WaitingClaims, names: list[str], now: datetime, matches: list[Match]
-) -> None:
-    """Serves these clusters, the workset that is first in order before the others."""
-    picks = dict(_picks(book, names, now))
-    while picks:
-        best = min(picks.values(), key=lambda found: _rank(found.workset))
-        # Of the clusters that could have it, the cheapest: it may be one of the others that wait.
-        found = best_of(book, best.workset, waiting.clusters, now) or best
-        cluster_name = found.placement.cluster_name
-        _give(book, waiting, found, matches)
-        again = [
-            name
-            for name, other in picks.items()
-            if name == cluster_name or other.workset.workset_id == found.workset.workset_id
-        ]
-        for name in again:
-            del picks[name]
-        picks.update(_picks(book, [name for name in again if waiting.of(name)], now))
-
-
-def _match_worksets(
-    book: Book, waiting: WaitingClaims, changes: Changes, now: datetime, matches: list[Match]
-) -> None:
-    """Offers these worksets, in order, to whoever waits."""
+        return set(waiting.clusters)
+    concerned = changes.freed.intersection(waiting.clusters)
     offers = [book.queue.get(workset_id) for workset_id in changes.startable]
-    for workset in sorted((offer for offer in offers if offer is not None), key=_rank):
-        found = best_of(book, workset, waiting.clusters, now)
-        if found is not None:
-            _give(book, waiting, found, matches)
+    for name in set(waiting.clusters) - concerned:
+        cluster = book.fleet.running(now).get(name)
+        if cluster is not None and any(
+            fits(offer.needs, offer.estimate, cluster, book.fleet, now)
+            for offer in offers
+            if offer is not None
+        ):
+            concerned.add(name)
+    return concerned
 
 
-def _give(book: Book, waiting: WaitingClaims, found: Pick, matches: list[Match]) -> None:
-    cluster_name = found.placement.cluster_name
-    book.assign(found.workset, cluster_name)
-    matches.append(Match(waiting.take(cluster_name), found))
-
-
-def _picks(book: Book, names: Iterable[str], now: datetime) -> Iterator[tuple[str, Pick]]:
-    for name in names:
-        found = pick(book, name, now)
-        if found is not None:
-            yield name, found
-
-
-def _rank(workset: Workset) -> tuple[int, object]:
+def _rank(workset: Workset) -> tuple[int, OrderKey]:
     return (order_class(workset), order_key(workset))

@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from daylily.workset.v1 import workset_pb2
 
+from daylily_runtime.calls import ANONYMOUS, current_call
 from daylily_state.api import answers
 from daylily_state.app.worksets import View
 from daylily_state.domain.limits import PAGE_DEFAULT, PAGE_MAX
 
 if TYPE_CHECKING:
     from daylily.state.v1 import state_pb2_grpc
-
-# The identity that a call is made under, as the caller says: access control is not built yet.
-ACTOR_KEY: Final = "x-daylily-actor"
-ANONYMOUS: Final = "anonymous"
 
 # The generated stubs have a type of their own for it, and only for the type checker.
 Context: TypeAlias = "state_pb2_grpc._ServicerContext"  # noqa: SLF001
@@ -28,11 +25,10 @@ _WHOLE_AT_ONCE: Final = 30
 
 
 def actor(context: Context) -> str:
-    """Who asks."""
-    for key, value in context.invocation_metadata() or ():
-        if key == ACTOR_KEY and isinstance(value, str) and value:
-            return value
-    return ANONYMOUS
+    """Who asks, as the audit trail records it."""
+    del context
+    call = current_call()
+    return call.actor if call is not None else ANONYMOUS
 
 
 def page_size(wanted: int) -> int:
