@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from daylily_state.ports import Store
-from tests.support.stores import Replicas, dynamodb_replicas, sqlite_replicas
+from tests.support.stores import Replicas, emptied_replicas, sqlite_replicas
 
 
 @pytest.fixture(params=["sqlite", "moto", "dynamodb_local"])
@@ -15,7 +15,7 @@ async def replicas(request: pytest.FixtureRequest, tmp_path) -> AsyncIterator[Re
         opened = sqlite_replicas(tmp_path)
     else:
         name = "moto_server" if request.param == "moto" else request.param
-        opened = dynamodb_replicas(request.getfixturevalue(name))
+        opened = emptied_replicas(request.getfixturevalue(name))
     async with opened as replicas:
         yield replicas
 

@@ -1,15 +1,22 @@
 """State's stores over real engines, each test's data apart from all others."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import boto3
 
 from daylily_state.ports import Store
 from daylily_state.store.dynamodb import DynamoDBSettings, DynamoDBStore
+from daylily_state.store.dynamodb.tables import TABLES
 from daylily_state.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
 
 
 class Endpoint(Protocol):
@@ -59,12 +66,15 @@ def own_prefix() -> str:
 
 
 @asynccontextmanager
-async def replicas_on(open_another: Callable[[], Store]) -> AsyncIterator[Replicas]:
-    """Replicas of a store whose tables are made first; all are closed at the end."""
+async def replicas_on(
+    open_another: Callable[[], Store], *, create: bool = True
+) -> AsyncIterator[Replicas]:
+    """Replicas of a store, whose tables are made first; all are closed at the end."""
     async with AsyncExitStack() as closing:
         first = open_another()
         closing.push_async_callback(first.close)
-        await first.create_tables()
+        if create:
+            await first.create_tables()
         yield Replicas(first, open_another, closing)
 
 
@@ -74,6 +84,49 @@ async def dynamodb_replicas(endpoint: Endpoint) -> AsyncIterator[Replicas]:
     settings = dynamodb_settings(endpoint, own_prefix())
     async with replicas_on(lambda: DynamoDBStore(settings)) as replicas:
         yield replicas
+
+
+@asynccontextmanager
+async def emptied_replicas(endpoint: Endpoint) -> AsyncIterator[Replicas]:
+    """Replicas on tables that tests before may have used, and emptied: making tables takes long.
+
+    For tests after which nothing is under way any more.
+    """
+    free = _free_prefixes.setdefault(endpoint.endpoint_url, [])
+    fresh = not free
+    prefix = own_prefix() if fresh else free.pop()
+    settings = dynamodb_settings(endpoint, prefix)
+    async with replicas_on(lambda: DynamoDBStore(settings), create=fresh) as replicas:
+        yield replicas
+    await asyncio.to_thread(_empty, endpoint, prefix)
+    free.append(prefix)
+
+
+_free_prefixes: dict[str, list[str]] = {}
+
+
+_clients: dict[str, "DynamoDBClient"] = {}
+
+
+def _empty(endpoint: Endpoint, prefix: str) -> None:
+    client = _clients.get(endpoint.endpoint_url)
+    if client is None:  # one for all tests: a client is dear to make
+        client = _clients[endpoint.endpoint_url] = boto3.client(
+            "dynamodb",
+            endpoint_url=endpoint.endpoint_url,
+            region_name=endpoint.region,
+            aws_access_key_id=endpoint.access_key_id,
+            aws_secret_access_key=endpoint.secret_access_key,
+        )
+    for name, model in TABLES.items():
+        keys = [
+            attribute.attr_name
+            for attribute in model.get_attributes().values()
+            if attribute.is_hash_key or attribute.is_range_key
+        ]
+        for page in client.get_paginator("scan").paginate(TableName=prefix + name):
+            for item in page["Items"]:
+                client.delete_item(TableName=prefix + name, Key={key: item[key] for key in keys})
 
 
 @asynccontextmanager
