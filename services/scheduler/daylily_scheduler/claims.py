@@ -29,6 +29,9 @@ MOST_LOSSES: Final = 20
 # worksets of its kind, at most this many. A lost race doubles the spread, a won one takes one off, so
 # a scheduler without rivals keeps strictly to the order.
 MOST_PASSED_OVER: Final = 63
+# A claim pauses after a lost race, at random up to this long, doubled with each.
+FIRST_PAUSE_SECONDS: Final = 0.001
+LONGEST_PAUSE_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,8 @@ class ClaimDesk:
                 losses += 1
                 self._measures.pick_lost()
                 self._spread = min(2 * self._spread + 1, MOST_PASSED_OVER)
+                longest = min(FIRST_PAUSE_SECONDS * 2 ** min(losses, 20), LONGEST_PAUSE_SECONDS)
+                await self._clock.sleep(self._draw() * longest)
         self._measures.claim_empty()
         return Outcome(None, why_nothing(self._book, claim.cluster_name, self._clock.now()))
 

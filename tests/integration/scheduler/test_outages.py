@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 import grpc
 import pytest
@@ -147,9 +148,12 @@ async def test_a_cancelled_run_keeps_its_room_until_its_holder_lets_go(system, s
     held = await claim(scheduler, wait=5)
     await system.state.update_state(workset_id="cancelled", state=IGNORED)
     await register(system.state, "next")
-    # A scheduler that was not there learns from state that the cluster is full.
+    # A scheduler that was not there learns from state that the cluster is full. The last minute's
+    # events it would read.
+    system.clock.ahead += timedelta(seconds=120)
     other = await system.scheduler()
     assert not (await claim(other, wait=0.5)).HasField("workset")
+    assert (await other.get_scheduler_stats()).claims_lost == 1
     assert not (await claim(scheduler, wait=0.5)).HasField("workset")
     waiting = asyncio.create_task(claim(other, wait=30))
     await until(lambda: is_waiting(other))

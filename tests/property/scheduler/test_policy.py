@@ -137,6 +137,7 @@ class Scheduling(RuleBasedStateMachine):
     def gives_out(self):
         for found in match(self.book, self.waiting, self.now):
             self.assert_reserved(found.pick)
+            self.assert_first(found.pick)
             self.attempts.append(found.pick)
 
     @rule(names=st.lists(st.sampled_from(NAMES), min_size=1, max_size=4))
@@ -196,6 +197,18 @@ class Scheduling(RuleBasedStateMachine):
             for thing in ("vcpus", "memory_mb", "storage_mb", "slots")
             if getattr(need, thing)
         )
+
+    def assert_first(self, found):
+        """What goes before it and still waits does not fit there; room has only become less since.
+        A cluster that filled up meanwhile lets go of the worksets that prefer it.
+        """
+        on = self.book.fleet.get(found.placement.cluster_name)
+        mine = (order_class(found.workset), order_key(found.workset))
+        for other in self.startable():
+            if (order_class(other), order_key(other)) < mine and not other.needs.cluster:
+                assert self.book.limits.rejections(other) or not fits(
+                    other.needs, other.estimate, on, self.book.fleet, self.now
+                )
 
     def startable(self):
         for priority in Priority:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from daylily_scheduler.domain.matching import WaitingClaims, match
-from daylily_scheduler.domain.model import Priority
+from daylily_scheduler.domain.model import Customer, Priority
 from tests.support.scheduling import NOW, book, cluster, workset
 
 
@@ -101,3 +101,29 @@ def test_with_nobody_waiting_changes_are_not_kept():
     known = book(cluster("c1"), workset("w"))
     assert match(known, WaitingClaims(), NOW) == []
     assert not known.take_changes()
+
+
+def test_a_workset_that_the_cluster_it_prefers_lets_go_comes_before_younger_ones():
+    known = book(
+        cluster("c1", slots=1),
+        cluster("c2", slots=1),
+        workset("a", cluster="c2", age_s=90),
+        workset("b", cluster="c2", age_s=80),
+    )
+    waiting = WaitingClaims()
+    waiting.add(0, "c1")
+    waiting.add(1, "c2")
+    known.put(workset("c", age_s=70), NOW)
+    known.look_again("c2")
+    assert given(known, waiting) == {1: "a", 0: "b"}
+
+
+def test_a_customer_that_reaches_its_limit_halfway_gets_no_more():
+    known = book(cluster("c1"), cluster("c2"))
+    known.set_customers([Customer("acme", max_concurrent=1)])
+    waiting = waiting_for(known, "c1", "c2")
+    for name, age in (("a", 90), ("b", 80)):
+        known.put(workset(name, age_s=age, customer_id="acme"), NOW)
+    assert list(given(known, waiting).values()) == ["a"]
+    known.put(workset("other"), NOW)
+    assert list(given(known, waiting).values()) == ["other"]

@@ -99,7 +99,9 @@ def match(book: Book, waiting: WaitingClaims, now: datetime) -> list[Match]:
         if found is not None:
             book.assign(first, found.placement.cluster_name)
             matches.append(Match(waiting.take(found.placement.cluster_name), found))
-        look_at = {name for name, each in picks.items() if each.workset.workset_id == first.workset_id}
+        look_at = {
+            name for name, each in picks.items() if each.workset.workset_id == first.workset_id
+        }
         if found is not None:
             look_at.add(found.placement.cluster_name)
     # Nobody waits: whoever comes next looks for itself.
