@@ -88,7 +88,6 @@ async def test_no_workset_is_ever_locked_by_two_and_each_is_run_once(pair, share
     async with watching(pair[1].stub, from_beginning=True) as watch:
         # registered, locked, started, completed; and every fifth locked and given back before
         trail = await watch.until(4 * total + 2 * (total // 5))
-        assert await watch.to_the_end() == trail
     for name in names:
         events = [event for event in trail if event.workset_id == name]
         assert [event.version for event in events] == list(range(1, len(events) + 1))
