@@ -21,6 +21,7 @@ from daylily_runtime import (
     time_remaining,
     wait_first,
 )
+from daylily_runtime.access import MAY, SERVICES_ONLY, Identity, Role, Rule, takes
 
 NAME = "echo.v1.Echo"
 
@@ -98,9 +99,8 @@ class Echo:
                 self.seen.append("long poll ends")
             case "remaining":
                 return str(time_remaining()).encode()
-            case "request id":
-                call = current_call()
-                return call.request_id.encode() if call else b""
+            case "request id" | "actor":
+                return str(getattr(current_call(), what.replace(" ", "_"), "")).encode()
             case "inner cancel":
                 task = asyncio.create_task(asyncio.sleep(60))
                 task.cancel()
@@ -211,10 +211,31 @@ def add_echo(echo: Echo, server: Any) -> None:
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(NAME, handlers)])
 
 
+def _no_force(request: bytes, identity: Identity) -> str:
+    if request == b"force" and not identity.reaches(Role.OPERATOR):
+        return f"with force {takes(Role.OPERATOR)}"
+    return MAY
+
+
+async def _own_clusters(request: bytes, identity: Identity) -> str:
+    name = request.decode().removeprefix("cluster ")
+    if identity.role is Role.MONITOR and name != request.decode():
+        return MAY if identity.admits("clusters", name) else "the cluster is not its own"
+    return MAY
+
+
+RULES = {
+    "Get": Rule(Role.MONITOR, service=True, judge=_no_force, guard=_own_clusters),
+    "Watch": Rule(Role.VIEWER),
+    "Collect": SERVICES_ONLY,
+}
+"""Who may: Write, Chat and Later are forgotten."""
+
+
 def echo_server(echo: Echo, **settings: Any) -> Server:
     async def build(server: Server) -> None:
         echo.server = server
-        server.add_service(NAME, add_echo, echo)
+        server.add_service(NAME, add_echo, echo, RULES)
 
     return Server("echo", ServerSettings.load(**settings), build, errors=ERRORS)
 
