@@ -269,51 +269,51 @@ async def test_locks_of_unknown_worksets(still):
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "WORKSET_NOT_FOUND")
 
 
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"workset_id": ""}, "workset_id"),
-        ({"workset_id": "a/b"}, "workset_id"),
-        ({"owner_id": ""}, "owner_id"),
-        ({"owner_id": "a b"}, "owner_id"),
-        ({"owner_id": "o" * 129}, "owner_id"),
-        ({"lease": seconds(9.999999)}, "lease"),
-        ({"lease": seconds(24 * 3600 + 1)}, "lease"),
-        ({"lease": seconds(-60)}, "lease"),
-        ({"lease": Duration(seconds=2**62)}, "lease"),
-        ({"lease": Duration(seconds=60, nanos=2_000_000_000)}, "lease"),
-        ({"lease": Duration()}, "lease"),
-        ({"cluster_name": "a b"}, "cluster_name"),
-        ({"reason": "r" * 257}, "reason"),
-        ({"request_id": "r" * 65}, "request_id"),
-    ],
-)
-async def test_a_wrong_field_of_a_lock_is_named(still, fields, path):
+WRONG_LOCKS = [
+    ({"workset_id": ""}, "workset_id"),
+    ({"workset_id": "a/b"}, "workset_id"),
+    ({"owner_id": ""}, "owner_id"),
+    ({"owner_id": "a b"}, "owner_id"),
+    ({"owner_id": "o" * 129}, "owner_id"),
+    ({"lease": seconds(9.999999)}, "lease"),
+    ({"lease": seconds(24 * 3600 + 1)}, "lease"),
+    ({"lease": seconds(-60)}, "lease"),
+    ({"lease": Duration(seconds=2**62)}, "lease"),
+    ({"lease": Duration(seconds=60, nanos=2_000_000_000)}, "lease"),
+    ({"lease": Duration()}, "lease"),
+    ({"cluster_name": "a b"}, "cluster_name"),
+    ({"reason": "r" * 257}, "reason"),
+    ({"request_id": "r" * 65}, "request_id"),
+]
+
+
+async def test_a_wrong_field_of_a_lock_is_named(still):
     await register(still, "ws-1")
-    given = {"workset_id": "ws-1", "owner_id": "m1", **fields}
-    refusal = await refused(still.AcquireLock(state_pb2.AcquireLockRequest(**given)))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert set(refusal.violations) == {path}
-    assert (await get(still, "ws-1")).state == READY
+    for fields, path in WRONG_LOCKS:
+        given = {"workset_id": "ws-1", "owner_id": "m1", **fields}
+        refusal = await refused(still.AcquireLock(state_pb2.AcquireLockRequest(**given)))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+        assert set(refusal.violations) == {path}
+        assert (await get(still, "ws-1")).state == READY
 
 
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"workset_id": "a/b"}, "workset_id"),
-        ({"lock_token": 0}, "lock_token"),
-        ({"lease": seconds(1)}, "lease"),
-        ({"progress": {"percent": 101}}, "progress.percent"),
-        ({"progress": {"step": "s" * 65}}, "progress.step"),
-        ({"progress": {"message": "m" * 129}}, "progress.message"),
-    ],
-)
-async def test_a_wrong_field_of_a_renewal_is_named(still, fields, path):
+WRONG_RENEWALS = [
+    ({"workset_id": "a/b"}, "workset_id"),
+    ({"lock_token": 0}, "lock_token"),
+    ({"lease": seconds(1)}, "lease"),
+    ({"progress": {"percent": 101}}, "progress.percent"),
+    ({"progress": {"step": "s" * 65}}, "progress.step"),
+    ({"progress": {"message": "m" * 129}}, "progress.message"),
+]
+
+
+async def test_a_wrong_field_of_a_renewal_is_named(still):
     await register(still, "ws-1")
     token = await acquire(still, "ws-1")
-    given = {"workset_id": "ws-1", "lock_token": token, **fields}
-    refusal = await refused(still.RenewLock(state_pb2.RenewLockRequest(**given)))
-    assert set(refusal.violations) == {path}
+    for fields, path in WRONG_RENEWALS:
+        given = {"workset_id": "ws-1", "lock_token": token, **fields}
+        refusal = await refused(still.RenewLock(state_pb2.RenewLockRequest(**given)))
+        assert set(refusal.violations) == {path}
 
 
 async def test_the_events_of_a_lock_carry_what_followers_need(still):

@@ -1,7 +1,6 @@
 """PublishEvent: events that no command makes."""
 
 import grpc
-import pytest
 from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import event_pb2
 
@@ -119,32 +118,32 @@ async def test_what_is_for_people_is_cut_to_what_an_event_holds(still):
     assert event.ByteSize() < 1500
 
 
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"kind": 0}, "subject.kind"),
-        ({"kind": 5}, "subject.kind"),
-        ({"subject_id": ""}, "subject.id"),
-        ({"subject_id": "a b"}, "subject.id"),
-        ({"subject_id": "s" * 129}, "subject.id"),
-        ({"type": 0}, "type"),
-        ({"type": 99}, "type"),
-        ({"type": event_pb2.EVENT_TYPE_COMPLETED}, "type"),
-        ({"type": event_pb2.EVENT_TYPE_DEPENDENCY_MET}, "type"),
-        ({"priority": 4}, "priority"),
-        ({"reason": "r" * 257}, "reason"),
-        ({"customer_id": "a b"}, "customer_id"),
-        ({"cluster_name": "c" * 65}, "cluster_name"),
-        ({"labels": {f"l{number}": "" for number in range(17)}}, "labels"),
-        ({"error_details": "e" * 16_385}, "error_details"),
-        ({"details": struct(a="z" * 256)}, "details"),
-        ({"details": struct(a=float("nan"))}, "details"),
-        ({"request_id": "a b"}, "request_id"),
-    ],
-)
-async def test_a_wrong_event_is_refused(still, fields, path):
+WRONG = [
+    ({"kind": 0}, "subject.kind"),
+    ({"kind": 5}, "subject.kind"),
+    ({"subject_id": ""}, "subject.id"),
+    ({"subject_id": "a b"}, "subject.id"),
+    ({"subject_id": "s" * 129}, "subject.id"),
+    ({"type": 0}, "type"),
+    ({"type": 99}, "type"),
+    ({"type": event_pb2.EVENT_TYPE_COMPLETED}, "type"),
+    ({"type": event_pb2.EVENT_TYPE_DEPENDENCY_MET}, "type"),
+    ({"priority": 4}, "priority"),
+    ({"reason": "r" * 257}, "reason"),
+    ({"customer_id": "a b"}, "customer_id"),
+    ({"cluster_name": "c" * 65}, "cluster_name"),
+    ({"labels": {f"l{number}": "" for number in range(17)}}, "labels"),
+    ({"error_details": "e" * 16_385}, "error_details"),
+    ({"details": struct(a="z" * 256)}, "details"),
+    ({"details": struct(a=float("nan"))}, "details"),
+    ({"request_id": "a b"}, "request_id"),
+]
+
+
+async def test_a_wrong_event_is_refused(still):
     await register(still, "ws-1")
-    refusal = await refused(publish(still, **fields))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert set(refusal.violations) == {path}
-    assert (await get(still, "ws-1")).state == READY
+    for fields, path in WRONG:
+        refusal = await refused(publish(still, **fields))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+        assert set(refusal.violations) == {path}
+        assert (await get(still, "ws-1")).state == READY

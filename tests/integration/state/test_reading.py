@@ -67,22 +67,22 @@ async def test_a_hundred_at_once(stub):
     assert list(answer.missing) == ["x"]
 
 
-@pytest.mark.parametrize(
-    ("ids", "path"),
-    [
-        ([], "workset_ids"),
-        ([f"w{number}" for number in range(101)], "workset_ids"),
-        (["ws-1", ""], "workset_ids[1]"),
-        (["a b"], "workset_ids[0]"),
-        (["w" * 129], "workset_ids[0]"),
-    ],
-)
-async def test_a_batch_of_wrong_ids_is_refused(stub, ids, path):
-    refusal = await refused(
-        stub.BatchGetWorksets(state_pb2.BatchGetWorksetsRequest(workset_ids=ids))
-    )
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert set(refusal.violations) == {path}
+WRONG_BATCHES = [
+    ([], "workset_ids"),
+    ([f"w{number}" for number in range(101)], "workset_ids"),
+    (["ws-1", ""], "workset_ids[1]"),
+    (["a b"], "workset_ids[0]"),
+    (["w" * 129], "workset_ids[0]"),
+]
+
+
+async def test_a_batch_of_wrong_ids_is_refused(stub):
+    for ids, path in WRONG_BATCHES:
+        refusal = await refused(
+            stub.BatchGetWorksets(state_pb2.BatchGetWorksetsRequest(workset_ids=ids))
+        )
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+        assert set(refusal.violations) == {path}
 
 
 async def test_an_unknown_view_is_refused(stub):
@@ -183,21 +183,21 @@ async def test_progress_is_seen_at_once_and_ends_with_the_run(stub):
     assert not (await get(stub, "ws-2")).HasField("progress")
 
 
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"workset_id": "a b"}, "workset_id"),
-        ({"lock_token": 0}, "lock_token"),
-        ({"percent": 101}, "percent"),
-        ({"step": "s" * 65}, "step"),
-        ({"message": "m" * 129}, "message"),
-        ({"message": "a\0b"}, "message"),
-        ({"log_tail": "x" * (16 * 1024 + 1)}, "log_tail"),
-    ],
-)
-async def test_a_wrong_report_is_refused(stub, fields, path):
+WRONG_REPORTS = [
+    ({"workset_id": "a b"}, "workset_id"),
+    ({"lock_token": 0}, "lock_token"),
+    ({"percent": 101}, "percent"),
+    ({"step": "s" * 65}, "step"),
+    ({"message": "m" * 129}, "message"),
+    ({"message": "a\0b"}, "message"),
+    ({"log_tail": "x" * (16 * 1024 + 1)}, "log_tail"),
+]
+
+
+async def test_a_wrong_report_is_refused(stub):
     await register(stub, "ws-1")
     token = await acquire(stub, "ws-1")
-    given = {"workset_id": "ws-1", "lock_token": token, **fields}
-    refusal = await refused(stub.ReportProgress(state_pb2.ReportProgressRequest(**given)))
-    assert set(refusal.violations) == {path}
+    for fields, path in WRONG_REPORTS:
+        given = {"workset_id": "ws-1", "lock_token": token, **fields}
+        refusal = await refused(stub.ReportProgress(state_pb2.ReportProgressRequest(**given)))
+        assert set(refusal.violations) == {path}

@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import grpc
-import pytest
 from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import delivery_pb2, event_pb2
 from google.protobuf.duration_pb2 import Duration
@@ -258,49 +257,49 @@ async def test_deliveries_are_listed_newest_first_by_channel_state_and_workset(s
 EVENT = "deliveries[0].event"
 
 
-@pytest.mark.parametrize(
-    ("given", "path"),
-    [
-        (delivery(""), "deliveries[0].delivery_id"),
-        (delivery("a b"), "deliveries[0].delivery_id"),
-        (delivery("d1", ""), "deliveries[0].channel"),
-        (delivery("d1", dedup_key="k" * 129), "deliveries[0].dedup_key"),
-        (delivery("d1", episode_id="a b"), "deliveries[0].episode_id"),
-        (delivery("d1", next_attempt_at=Timestamp(seconds=2**60)), "deliveries[0].next_attempt_at"),
-        (delivery("d1", next_attempt_at=Timestamp(seconds=-10**10)), "deliveries[0].next_attempt_at"),
-        (delivery("d1", event=event_pb2.Event(subject=SYSTEM, type=50)), f"{EVENT}.event_id"),
-        (delivery("d1", event=event_pb2.Event(event_id="e", subject=SYSTEM)), f"{EVENT}.type"),
-        (
-            delivery("d1", event=event_pb2.Event(event_id="e", subject=SYSTEM, type=99)),
-            f"{EVENT}.type",
+WRONG_DELIVERIES = [
+    (delivery(""), "deliveries[0].delivery_id"),
+    (delivery("a b"), "deliveries[0].delivery_id"),
+    (delivery("d1", ""), "deliveries[0].channel"),
+    (delivery("d1", dedup_key="k" * 129), "deliveries[0].dedup_key"),
+    (delivery("d1", episode_id="a b"), "deliveries[0].episode_id"),
+    (delivery("d1", next_attempt_at=Timestamp(seconds=2**60)), "deliveries[0].next_attempt_at"),
+    (delivery("d1", next_attempt_at=Timestamp(seconds=-(10**10))), "deliveries[0].next_attempt_at"),
+    (delivery("d1", event=event_pb2.Event(subject=SYSTEM, type=50)), f"{EVENT}.event_id"),
+    (delivery("d1", event=event_pb2.Event(event_id="e", subject=SYSTEM)), f"{EVENT}.type"),
+    (
+        delivery("d1", event=event_pb2.Event(event_id="e", subject=SYSTEM, type=99)),
+        f"{EVENT}.type",
+    ),
+    (
+        delivery("d1", event=event_pb2.Event(event_id="e", type=50)),
+        f"{EVENT}.subject.kind",
+    ),
+    (
+        delivery(
+            "d1",
+            event=event_pb2.Event(event_id="e", subject=SYSTEM, type=50, reason="r" * 5000),
         ),
-        (
-            delivery("d1", event=event_pb2.Event(event_id="e", type=50)),
-            f"{EVENT}.subject.kind",
-        ),
-        (
-            delivery(
-                "d1",
-                event=event_pb2.Event(event_id="e", subject=SYSTEM, type=50, reason="r" * 5000),
+        EVENT,
+    ),
+    (
+        delivery(
+            "d1",
+            event=event_pb2.Event(
+                event_id="e", subject=SYSTEM, type=50, details=struct(a=float("nan"))
             ),
-            EVENT,
         ),
-        (
-            delivery(
-                "d1",
-                event=event_pb2.Event(
-                    event_id="e", subject=SYSTEM, type=50, details=struct(a=float("nan"))
-                ),
-            ),
-            f"{EVENT}.details",
-        ),
-    ],
-)  # fmt: skip
-async def test_a_wrong_delivery_is_refused_and_none_is_recorded(still, given, path):
-    refusal = await refused(record(still, given, delivery("good")))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert path in refusal.violations
-    assert await listed(still) == []
+        f"{EVENT}.details",
+    ),
+]
+
+
+async def test_a_wrong_delivery_is_refused_and_none_is_recorded(still):
+    for given, path in WRONG_DELIVERIES:
+        refusal = await refused(record(still, given, delivery("good")))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+        assert path in refusal.violations
+        assert await listed(still) == []
 
 
 async def test_wrong_calls_on_deliveries_are_refused(still):
@@ -400,24 +399,24 @@ async def test_an_episode_that_nobody_wrote(still):
     assert set((await refused(get_episode(still, "a b"))).violations) == {"episode_id"}
 
 
-@pytest.mark.parametrize(
-    ("fields", "path"),
-    [
-        ({"episode_id": ""}, "episode.episode_id"),
-        ({"subject": None}, "episode.subject.kind"),
-        ({"subject": event_pb2.Subject(kind=4, id="s" * 129)}, "episode.subject.id"),
-        ({"cause": "c" * 65}, "episode.cause"),
-        ({"state": 0}, "episode.state"),
-        ({"state": 3}, "episode.state"),
-        ({"external_refs": {f"c{number}": "x" for number in range(65)}}, "episode.external_refs"),
-        ({"external_refs": {"a b": "x"}}, "episode.external_refs"),
-        ({"external_refs": {"c": "x" * 1025}}, "episode.external_refs.c"),
-        ({"first_event_id": "e" * 129}, "episode.first_event_id"),
-        ({"last_event_id": "e" * 129}, "episode.last_event_id"),
-        ({"opened_at": Timestamp(seconds=2**60)}, "episode.opened_at"),
-    ],
-)
-async def test_a_wrong_episode_is_refused(still, fields, path):
-    refusal = await refused(put_episode(still, episode(**fields)))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert path in refusal.violations
+WRONG_EPISODES = [
+    ({"episode_id": ""}, "episode.episode_id"),
+    ({"subject": None}, "episode.subject.kind"),
+    ({"subject": event_pb2.Subject(kind=4, id="s" * 129)}, "episode.subject.id"),
+    ({"cause": "c" * 65}, "episode.cause"),
+    ({"state": 0}, "episode.state"),
+    ({"state": 3}, "episode.state"),
+    ({"external_refs": {f"c{number}": "x" for number in range(65)}}, "episode.external_refs"),
+    ({"external_refs": {"a b": "x"}}, "episode.external_refs"),
+    ({"external_refs": {"c": "x" * 1025}}, "episode.external_refs.c"),
+    ({"first_event_id": "e" * 129}, "episode.first_event_id"),
+    ({"last_event_id": "e" * 129}, "episode.last_event_id"),
+    ({"opened_at": Timestamp(seconds=2**60)}, "episode.opened_at"),
+]
+
+
+async def test_a_wrong_episode_is_refused(still):
+    for fields, path in WRONG_EPISODES:
+        refusal = await refused(put_episode(still, episode(**fields)))
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+        assert path in refusal.violations
