@@ -38,16 +38,18 @@ lint: $(INSTALLED) ## Everything that is checked without running
 	python scripts/protos.py --check
 	python scripts/api_reference.py --check
 	python scripts/settings_reference.py --check
+	python scripts/access_reference.py --check
 	scripts/buf-check
 
 format: $(INSTALLED) ## Format the code and apply the safe fixes
 	ruff check --fix
 	ruff format
 
-protos: $(INSTALLED) ## Generate stubs and docs/api.md from the protos, docs/settings.md from the code
+protos: $(INSTALLED) ## Generate stubs and docs/api.md from the protos, docs/settings.md and docs/access.md from the code
 	python scripts/protos.py
 	python scripts/api_reference.py
 	python scripts/settings_reference.py
+	python scripts/access_reference.py
 
 protos-release: $(INSTALLED) ## Make today's protos the ones that later ones must not break
 	buf build --as-file-descriptor-set --exclude-source-info --output protos/released.binpb
