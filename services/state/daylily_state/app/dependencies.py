@@ -7,6 +7,7 @@ twice it says once.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
@@ -24,6 +25,7 @@ from daylily_state.domain.errors import (
     ConsumerLostError,
     ConsumerNotFoundError,
     ContentionError,
+    DomainError,
     OutcomeUnknownError,
     StoreUnavailableError,
 )
@@ -39,6 +41,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 CONSUMER: Final = "state.dependencies"
 _RENEW_SECONDS: Final = CONSUMER_LEASE.total_seconds() / 3
 _PAUSE_SECONDS: Final = 1.0
+_LET_GO_SECONDS: Final = 1.0
 _DEPENDENTS_AT_ONCE: Final = 100
 
 Decide = Callable[[Workset, Details, Rows, Moment], Commit | None]
@@ -80,7 +83,11 @@ class DependencyResolver:
                 consumer = await self._records.acquire_consumer(
                     CONSUMER, self._replica_id, start_at_end=False
                 )
-                await self._act_as(consumer)
+                try:
+                    await self._act_as(consumer)
+                except asyncio.CancelledError:
+                    await self._let_go(consumer.token)
+                    raise
             except* ConsumerHeldError:
                 await self._clock.sleep(_RENEW_SECONDS)
             except* (ConsumerLostError, ConsumerNotFoundError):
@@ -88,6 +95,12 @@ class DependencyResolver:
             except* (StoreUnavailableError, OutcomeUnknownError, ContentionError):
                 _log.warning("dependencies_wait_for_store")
                 await self._clock.sleep(_PAUSE_SECONDS)
+
+    async def _let_go(self, token: int) -> None:
+        """This server stops: another replica, or its successor, need not wait for the lease."""
+        with suppress(DomainError, TimeoutError):
+            async with asyncio.timeout(_LET_GO_SECONDS):
+                await self._records.release_consumer(CONSUMER, token)
 
     async def _act_as(self, consumer: Consumer) -> None:
         async with asyncio.TaskGroup() as tasks:
