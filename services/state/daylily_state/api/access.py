@@ -56,7 +56,7 @@ def rules(holders: Holders) -> Rules:
             but="a monitor under a name of its own and for its own cluster; `force` takes an operator",
             judge=may_acquire,
         ),
-        "GetGrant": SERVICES_ONLY,
+        "GetGrant": Rule(Role.MONITOR, service=True),
         "RenewLock": Rule(Role.MONITOR, but=own, guard=own_lock),
         "ReleaseLock": Rule(Role.MONITOR, service=True, but=own, guard=own_lock),
         "UpdateState": Rule(
