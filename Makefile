@@ -14,7 +14,7 @@ INSTALLED := .venv/.installed
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format protos protos-release dist bench install test-tools clean
+.PHONY: help run demo test test-compose lint format protos protos-release dist bench install test-tools clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ demo: $(INSTALLED) ## Five worksets from S3 to their end, against `make run` in 
 
 test: $(INSTALLED) ## All tests; ARGS="-m unit -x" goes to pytest
 	@pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+test-compose: $(INSTALLED) ## docker-compose on a Docker engine: two replicas of state, one killed
+	@pytest tests/compose $(ARGS)
 
 lint: $(INSTALLED) ## Everything that is checked without running
 	ruff check

@@ -16,6 +16,7 @@ COMPLETE = Ending(
     category="",
     details="",
     attempts=1,
+    registered_at=START - timedelta(seconds=10),
     first_locked_at=START,
     told=frozenset({"COMPLETED"}),
     sentinels=frozenset({Sentinel.READY, Sentinel.COMPLETE}),
@@ -26,6 +27,7 @@ FAILED = Ending(
     category="DATA",
     details="R1 and R2 differ",
     attempts=1,
+    registered_at=START - timedelta(seconds=10),
     first_locked_at=START,
     told=frozenset({"FAILED"}),
     sentinels=frozenset({Sentinel.READY, Sentinel.ERROR}),
@@ -69,3 +71,14 @@ def test_a_workset_that_overtook_a_more_urgent_one_is_named():
     endings = locked_in_order("HG002", "HG001", "HG005", "HG004", "HG003")
 
     assert out_of_turn(WORKSETS, endings) == ["d-HG001 was locked before a more urgent one"]
+
+
+def test_one_that_was_registered_a_moment_ago_is_not_overtaken():
+    endings = {
+        key: replace(ending, registered_at=START - timedelta(seconds=1))
+        for key, ending in locked_in_order("HG002", "HG001", "HG005").items()
+    }
+
+    assert out_of_turn(WORKSETS[:0], {}) == []
+    known = [workset for workset in WORKSETS if workset.workset_id in endings]
+    assert out_of_turn(known, endings) == []

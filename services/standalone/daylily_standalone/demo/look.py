@@ -65,6 +65,7 @@ def _ending(demo: DemoWorkset, state: StateClient, s3: "S3Client", told: frozens
         category=category.removeprefix("ERROR_CATEGORY_") if name == "ERROR" else "",
         details=workset.error_details if name == "ERROR" else "",
         attempts=workset.attempt,
+        registered_at=workset.created_at.ToDatetime(),
         first_locked_at=locks[0] if locks else None,
         told=told,
         sentinels=Bucket(s3, BUCKET).sentinels(demo.folder),

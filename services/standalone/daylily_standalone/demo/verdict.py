@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daylily_client.monitor.sentinels import Sentinel
 from daylily_standalone.demo.worksets import DemoWorkset
@@ -11,6 +11,8 @@ FINAL_STATES = frozenset({"COMPLETE", "ERROR", "IGNORED"})
 END_EVENTS = frozenset({"COMPLETED", "FAILED"})
 _END_EVENT = {"COMPLETE": "COMPLETED", "ERROR": "FAILED"}
 _ORDER = {"urgent": 0, "normal": 1, "low": 2}
+# The scheduler may hear of a workset from another replica of state than the one that registered it.
+_KNOWN_WITHIN = timedelta(seconds=2)
 _SENTINELS = {"COMPLETE": Sentinel.COMPLETE, "ERROR": Sentinel.ERROR}
 
 
@@ -23,6 +25,7 @@ class Ending:
         category: of its error, such as "DATA"; empty if it has none.
         details: of its error.
         attempts: runs that were started.
+        registered_at: when it came into the queue.
         first_locked_at: when somebody first had it; None if nobody ever had.
         told: types of the events of which SNS sent a message.
         sentinels: in its folder.
@@ -33,6 +36,7 @@ class Ending:
     category: str
     details: str
     attempts: int
+    registered_at: datetime
     first_locked_at: datetime | None
     told: frozenset[str]
     sentinels: frozenset[Sentinel]
@@ -62,14 +66,17 @@ def faults(workset: DemoWorkset, ending: Ending) -> list[str]:
 
 
 def out_of_turn(worksets: Sequence[DemoWorkset], endings: Mapping[str, Ending]) -> list[str]:
-    """Worksets that were locked before one of a higher priority."""
-    locked = sorted(
-        (at, _ORDER[workset.priority], workset.workset_id)
+    """Worksets that were locked before one of a higher priority that was known by then."""
+    locked = [
+        (ending.first_locked_at, _ORDER[workset.priority], workset.workset_id, ending.registered_at)
         for workset in worksets
-        if (at := endings[workset.workset_id].first_locked_at) is not None
-    )
+        if (ending := endings[workset.workset_id]).first_locked_at is not None
+    ]
     return [
         f"{workset_id} was locked before a more urgent one"
-        for place, (_, priority, workset_id) in enumerate(locked)
-        if any(later < priority for _, later, _ in locked[place + 1 :])
+        for at, priority, workset_id, _ in sorted(locked)
+        if any(
+            other < priority and other_at > at and registered_at + _KNOWN_WITHIN < at
+            for other_at, other, _, registered_at in locked
+        )
     ]
