@@ -1,5 +1,6 @@
 """What the synchronous and the asynchronous client do alike: a request becomes a planned call."""
 
+import re
 from collections.abc import Callable
 from typing import Generic
 from uuid import uuid4
@@ -16,6 +17,10 @@ from daylily_client.rpc import Answer, P, Repeat, Request, Rpc
 REQUEST_ID_KEY = "x-request-id"
 ACTOR_KEY = "x-daylily-actor"
 AUTHORIZATION_KEY = "authorization"
+
+_HEADER = re.compile(r"[!-~]{1,128}")
+_NOT_PRINTABLE = re.compile(r"[^!-~]")
+_ACTOR_LENGTH = 64
 
 
 class PreparedCall(Generic[Request]):
@@ -54,7 +59,7 @@ class PreparedCall(Generic[Request]):
 def call_metadata(options: ClientOptions, request_id: str) -> tuple[tuple[str, str], ...]:
     """The metadata that every call carries."""
     actor = (options.acting_for() if options.acting_for else "") or options.actor
-    claimed = ((ACTOR_KEY, actor),) if actor else ()
+    claimed = ((ACTOR_KEY, _word(actor)),) if actor else ()
     proof = ((AUTHORIZATION_KEY, f"Bearer {options.token()}"),) if options.token else ()
     return ((REQUEST_ID_KEY, request_id), *claimed, *proof)
 
@@ -88,7 +93,13 @@ def _request_id(repeat: Repeat, request: Message) -> str:
     # The field is looked up by name: the table holds requests of many classes.
     request_id: str = getattr(request, "request_id") or new_request_id()  # noqa: B009
     setattr(request, "request_id", request_id)  # noqa: B010
-    return request_id
+    # One that no header can carry breaks the call off. Whoever gave it is told by the server.
+    return request_id if _HEADER.fullmatch(request_id) else new_request_id()
+
+
+def _word(name: str) -> str:
+    """A name as audit trails take it: 64 printable characters of ASCII at most."""
+    return _NOT_PRINTABLE.sub("_", name)[:_ACTOR_LENGTH]
 
 
 def _seconds(request: Message, field: str) -> float:
