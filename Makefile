@@ -14,7 +14,7 @@ INSTALLED := .venv/.installed
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-compose lint format protos protos-release dist bench install test-tools clean
+.PHONY: help run demo test test-compose lint format protos protos-release dist bench chaos install test-tools clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ dist: $(INSTALLED) ## Wheels of every distribution, into dist/
 
 bench: $(INSTALLED) ## The benchmarks; each prints a table
 	python -m benchmarks $(ARGS)
+
+chaos: $(INSTALLED) ## Kills, pauses and failures against the invariants (docs/chaos.md)
+	@python -m tests.chaos $(ARGS)
 
 install: $(INSTALLED) ## A .venv with every distribution (editable) and the tools
 

@@ -1,0 +1,111 @@
+"""Kills, pauses and failures, and whether the invariants held: see docs/chaos.md.
+
+python -m tests.chaos --store both --minutes 10 --operations 10000
+python -m tests.chaos --all-plants
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tests.chaos.options import Plan, StoreName, small, whole
+from tests.chaos.planted import PLANTS
+from tests.chaos.report import Report, report, table
+from tests.chaos.run import run
+
+OPERATIONS_PER_FAULT = 50
+LEAST_FAULTS = 20
+
+
+def main() -> int:
+    given = _parser().parse_args()
+    seed = given.seed if given.seed is not None else random.randrange(10**6)
+    print(f"seed {seed}")
+    if given.all_plants:
+        return _all_plants(seed, given.folder)
+    made = [_carry_out(plan, given.folder) for plan in _plans(given, seed)]
+    if given.plant:
+        return 0 if all(one.caught_by for one in made) else 1
+    return 0 if all(one.passed for one in made) else 1
+
+
+def _plans(given: argparse.Namespace, seed: int) -> Iterator[Plan]:
+    if given.plant:
+        yield plan_of_plant(given.plant, seed)
+        return
+    stores: Sequence[StoreName] = (
+        ("sqlite", "dynamodb") if given.store == "both" else (given.store,)
+    )
+    for store in stores:
+        yield Plan(
+            seed=seed,
+            store=store,
+            shape=small(store) if given.small else whole(store),
+            minutes=given.minutes,
+            operations=given.operations,
+            faults=max(given.operations // OPERATIONS_PER_FAULT, LEAST_FAULTS),
+        )
+
+
+def plan_of_plant(name: str, seed: int) -> Plan:
+    """The run in which a planted bug has to be caught."""
+    plant = PLANTS[name]
+    return Plan(
+        seed=seed,
+        store=plant.store,
+        shape=replace(small(plant.store), long_holds=plant.long_holds),
+        minutes=plant.minutes,
+        operations=10**9,  # the time decides
+        faults=10**9 if not plant.faults else plant.faults,
+        brief=plant.brief,
+        plant=name,
+        weights=dict(plant.weights),
+    )
+
+
+def _carry_out(plan: Plan, folder: Path | None) -> Report:
+    if folder is not None:
+        place = folder / f"{plan.plant or 'chaos'}-{plan.store}-{plan.seed}"
+        place.mkdir(parents=True)
+        return _told(plan, place)
+    with tempfile.TemporaryDirectory() as temporary:
+        return _told(plan, Path(temporary))
+
+
+def _told(plan: Plan, folder: Path) -> Report:
+    made = report(asyncio.run(run(plan, folder)))
+    print(table(made), flush=True)
+    return made
+
+
+def _all_plants(seed: int, folder: Path | None) -> int:
+    """Run every planted bug, and print which check caught which."""
+    caught = {name: _carry_out(plan_of_plant(name, seed), folder).caught_by for name in PLANTS}
+    print("\n| planted bug | caught by |\n|---|---|")
+    for name, checks in caught.items():
+        print(f"| {PLANTS[name].words} | {', '.join(checks) or '**nothing**'} |")
+    return 0 if all(caught.values()) else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tests.chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, help="drawn if not given")
+    parser.add_argument("--minutes", type=float, default=5, help="faults go on no longer than this")
+    parser.add_argument(
+        "--operations", type=int, default=3000, help="calls that have to be answered"
+    )
+    parser.add_argument("--store", choices=("sqlite", "dynamodb", "both"), default="both")
+    parser.add_argument("--small", action="store_true", help="four monitors instead of eight")
+    parser.add_argument("--plant", choices=sorted(PLANTS), help="run with this bug in the services")
+    parser.add_argument("--all-plants", action="store_true", help="run with each planted bug")
+    parser.add_argument("--folder", type=Path, help="keep histories and logs here")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,220 @@
+"""What goes wrong, when, and what it hit.
+
+Faults come in rounds: every kind once in each, in an order that is drawn. Several may be under way at
+once, but a replica of state suffers one at a time, and in turns there are replicas that suffer none,
+as nobody is fit to time locks out while everybody is disturbed.
+"""
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from tests.chaos.monitor import LEASE
+from tests.chaos.options import Plan
+from tests.chaos.processes import Process
+from tests.chaos.state_proxy import Mode
+from tests.chaos.stores import Met
+from tests.chaos.system import System, until_served
+
+_PROXY_MODES: Final = {
+    "state refuses": (Mode.REFUSE, 1.5),
+    "state answers 500": (Mode.ERROR, 1.5),
+    "state hangs": (Mode.HANG, 3.0),
+    "state delays": (Mode.DELAY, 2.0),
+    "state drops answers": (Mode.DROP, 0.6),
+}
+_OF_PROCESSES: Final = (
+    "kill state",
+    "kill scheduler",
+    "kill notifier",
+    "kill monitor",
+    "kill recorder",
+    "stop state",
+    "stop scheduler",
+    "stop monitor",
+)
+# Those that keep a replica from writing for longer than fitness bears.
+UNFITTING: Final = frozenset(
+    {"kill state", "stop state", "store hangs", "store refuses", "store is busy"}
+)
+_OF_STATE: Final = ("state ", "store ", "kill state", "stop state")
+PHASE: Final = 20.0
+"""Seconds for which the same replicas may be disturbed."""
+
+
+@dataclass
+class Fault:
+    """One fault: what, to whom, from when to when (monotonic), and how many requests met it."""
+
+    kind: str
+    target: str
+    begun: float
+    begun_wall: float
+    ended: float = 0.0
+    met: int = 0
+    replica: int = -1
+
+
+class Injector:
+    """Makes the faults of a plan, until told to stop."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.plan: Plan = system.plan
+        self.done: list[Fault] = []
+        self._dice = random.Random(f"{self.plan.seed} faults")
+        self._busy: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: list[str] = []
+        self._started = time.monotonic()
+
+    @property
+    def kinds(self) -> list[str]:
+        """Every kind that this plan makes, as often as it weighs."""
+        every = [*_OF_PROCESSES, *_PROXY_MODES, *self.system.backend.kinds]
+        every += [kind for kind in self.plan.weights if kind not in every]
+        return [kind for kind in every for _ in range(self.plan.weights.get(kind, 1))]
+
+    def fired(self) -> Counter[str]:
+        return Counter(fault.kind for fault in self.done)
+
+    async def run(self, pause: Callable[[], float]) -> None:
+        """Faults for ever, `pause()` seconds apart."""
+        while True:
+            if not self._waiting:
+                self._waiting = self.kinds
+                self._dice.shuffle(self._waiting)
+            await self._make_one()
+            await asyncio.sleep(pause() * self._dice.uniform(0.3, 1.7))
+
+    async def finish(self) -> None:
+        """Let those under way come to their end; nothing is wrong any more afterwards."""
+        await asyncio.gather(*self._tasks)
+
+    # --- choosing ---
+
+    async def _make_one(self) -> None:
+        """The first of those that wait which may be made now."""
+        for kind in self._waiting:
+            target = self._target(kind)
+            if target is None:
+                continue
+            self._waiting.remove(kind)
+            self._busy.add(target)
+            task = asyncio.create_task(self._make(kind, target))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+
+    def _target(self, kind: str) -> str | None:
+        if kind.startswith(_OF_STATE):
+            names = [f"state-{replica}" for replica in self._may_be_disturbed(kind)]
+        elif kind == "kill recorder":
+            names = ["recorder"]
+        else:
+            group = kind.partition(" ")[2]
+            names = [p.name for p in self.system.processes if p.name.startswith(group[0:3])]
+            if group == "monitor":
+                names = [process.name for process in self.system.monitors]
+        free = [name for name in names if name not in self._busy]
+        if kind == "stop monitor":
+            # Half of the monitors go on, or nobody is left to do anything.
+            stopped = sum(process.name in self._busy for process in self.system.monitors)
+            free = free if stopped < len(self.system.monitors) / 2 else []
+        return self._dice.choice(free) if free else None
+
+    def _may_be_disturbed(self, kind: str) -> list[int]:
+        replicas = list(range(self.plan.shape.states))
+        if self.plan.brief or kind not in UNFITTING | {"store delays", "store answers 500"}:
+            return replicas
+        turn = int((time.monotonic() - self._started) / PHASE)
+        if len(replicas) == 1:
+            return replicas if turn % 2 == 0 else []
+        spared = turn % (len(replicas) + 1)
+        return [replica for replica in replicas if replica != spared]
+
+    # --- making ---
+
+    async def _make(self, kind: str, target: str) -> None:
+        process = next(p for p in self.system.processes if p.name == target)
+        fault = Fault(kind, target, time.monotonic(), time.time())
+        if target.startswith("state-"):
+            fault.replica = int(target.removeprefix("state-"))
+        self.done.append(fault)
+        try:
+            await self._ways(kind)(fault, process)
+        finally:
+            fault.ended = time.monotonic()
+            self._busy.discard(target)
+
+    def _ways(self, kind: str) -> Callable[[Fault, Process], Awaitable[None]]:
+        if kind in _PROXY_MODES:
+            return self._disturb_state
+        if kind.startswith("store "):
+            return self._disturb_store
+        return self._kill if kind.startswith("kill ") else self._stop
+
+    async def _kill(self, fault: Fault, process: Process) -> None:
+        await asyncio.to_thread(process.kill)
+        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+        process.start()
+        if fault.replica >= 0:
+            await until_served(self.system, fault.replica)
+
+    async def _stop(self, fault: Fault, process: Process) -> None:
+        process.send(signal.SIGSTOP)
+        await asyncio.sleep(self._stop_seconds(fault.kind))
+        process.send(signal.SIGCONT)
+
+    def _stop_seconds(self, kind: str) -> float:
+        if kind == "stop monitor":
+            # Some wake right when state may take the lock away, others well after.
+            return LEASE + self._dice.choice((1.2, 1.6, 2.0, 3.5))
+        if self.plan.brief:
+            return 2.5
+        return self._dice.choice((2.5, LEASE + 1.5))
+
+    async def _disturb_state(self, fault: Fault, process: Process) -> None:
+        mode, seconds = _PROXY_MODES[fault.kind]
+        proxy = self.system.proxies[fault.replica]
+        before = proxy.met
+        async with proxy.fault(mode):
+            await asyncio.sleep(seconds * self._dice.uniform(0.5, 1))
+        fault.met = proxy.met - before
+
+    async def _disturb_store(self, fault: Fault, process: Process) -> None:
+        seconds = {"store delays commits": 5.0, **self.system.backend.kinds}[fault.kind]
+        if self.plan.brief:
+            seconds = min(seconds, 3.0)
+        met = Met()
+        async with _in_thread(self.system.backend.fault(fault.kind, fault.replica, met)):
+            await asyncio.sleep(seconds * self._dice.uniform(0.5, 1))
+        fault.met = met.count
+
+
+@asynccontextmanager
+async def _in_thread(block: "object") -> AsyncIterator[None]:
+    """A blocking context manager, entered and left in one thread of its own."""
+    loop = asyncio.get_running_loop()
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    def run() -> None:
+        with block:  # type: ignore[attr-defined]
+            loop.call_soon_threadsafe(entered.set)
+            asyncio.run_coroutine_threadsafe(leave.wait(), loop).result()
+
+    running = asyncio.ensure_future(asyncio.to_thread(run))
+    waiting = asyncio.ensure_future(entered.wait())
+    try:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        yield
+    finally:
+        waiting.cancel()
+        leave.set()
+        await running

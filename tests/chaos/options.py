@@ -1,0 +1,62 @@
+"""What a run is told."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+StoreName = Literal["sqlite", "dynamodb"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many of each process there are.
+
+    Attributes:
+        long_holds: share of holds that last for several renewals.
+    """
+
+    states: int
+    schedulers: int
+    notifiers: int
+    monitors: int
+    clusters: int
+    long_holds: float = 0.08
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run.
+
+    Attributes:
+        seed: of everything that is drawn. Processes run when they like, so two runs are alike, not
+            the same.
+        minutes: the longest that faults go on.
+        operations: so many calls have to have been answered.
+        faults: so many are made at least; about one for fifty operations.
+        weights: how many times as often as others a kind of fault comes, by its name; 0 is never.
+        plant: the planted bug's name, or empty.
+        lease_spread: seconds around a lease's end at which a stopped monitor goes on.
+    """
+
+    seed: int
+    store: StoreName
+    shape: Shape
+    minutes: float
+    operations: int
+    faults: int
+    brief: bool = False
+    plant: str = ""
+    weights: dict[str, int] = field(default_factory=dict)
+
+
+def whole(store: StoreName) -> Shape:
+    """Everything twice, and eight monitors; SQLite takes one replica of state."""
+    return Shape(
+        states=2 if store == "dynamodb" else 1, schedulers=2, notifiers=2, monitors=8, clusters=4
+    )
+
+
+def small(store: StoreName) -> Shape:
+    """For CI and for looking at one thing."""
+    return Shape(
+        states=2 if store == "dynamodb" else 1, schedulers=2, notifiers=1, monitors=4, clusters=2
+    )

@@ -1,0 +1,188 @@
+"""One run: bring the system up, disturb it, let it come to rest, and collect the evidence."""
+
+import asyncio
+import re
+import time
+from pathlib import Path
+from urllib.parse import unquote_plus
+
+from daylily_client import DaylilyError
+from daylily_state.domain.model import LANES
+from daylily_state.domain.records import DeliveryState
+from tests.chaos.evidence import Counted, Evidence, Life, Tables, read_tables
+from tests.chaos.faults import Injector
+from tests.chaos.history import calls, lines
+from tests.chaos.monitor import LEASE
+from tests.chaos.options import Plan
+from tests.chaos.sink import field_of, run_sink
+from tests.chaos.stores import Backend, run_backend
+from tests.chaos.system import System, running
+
+_EVENT_ID = re.compile(r"^Event:\s+(\w+)", re.MULTILINE)
+_ENDED = re.compile(rb'"what": "end"')
+# After the last fault: a lease runs out, a replica gets fit, and the machine may be slow.
+_SECONDS_TO_SETTLE = 3 * LEASE + 30
+_WARM_UP = 1.5
+
+
+async def run(plan: Plan, folder: Path) -> Evidence:
+    """Carry a plan out in an empty folder, which keeps histories and logs."""
+    with run_sink() as sink, run_backend(plan.store, plan.shape.states, folder) as backend:
+        async with running(plan, folder, backend, sink) as system:
+            injector = Injector(system)
+            await asyncio.sleep(_WARM_UP)
+            await _disturb(system, injector)
+            ended_at = time.monotonic()
+            settled = await _settle(system, backend)
+            settled_at = time.monotonic()
+            counted = await _ask_counts(system)
+            for process in system.processes:
+                process.note_death()
+            tables = await _read(backend)
+        deaths = [
+            f"{process.name} ended by itself with {code}"
+            for process in system.processes
+            for code in process.deaths
+        ]
+        recorded = list(lines(folder / "recorded.jsonl"))
+        return Evidence(
+            plan=plan,
+            folder=folder,
+            tables=tables,
+            calls=calls(folder),
+            faults=injector.done,
+            fit=system.fit,
+            lives=[
+                Life(process.name, begun or 0.0, ended)
+                for process in system.processes
+                for begun, ended in process.lives
+            ],
+            recorded=[
+                (workset_id, version)
+                for line in recorded
+                if line["what"] == "events"
+                for workset_id, version, _ in line["seen"]
+            ],
+            counted=[
+                Counted(line["counts"], line["total"], line["cursor"])
+                for line in recorded
+                if line["what"] == "counts"
+            ]
+            + counted,
+            arrived=frozenset(map(_event_id, sink.arrived)),
+            arrival_times=sink.times,
+            deaths=deaths,
+            ended_at=ended_at,
+            settled_at=settled_at,
+            wall_ahead=time.time() - time.monotonic(),
+            settled=settled,
+        )
+
+
+async def _disturb(system: System, injector: Injector) -> None:
+    """Faults until there were enough of them and of operations, or the time is over."""
+    plan = system.plan
+    end = time.monotonic() + plan.minutes * 60
+    pause = plan.minutes * 60 / max(plan.faults, 1) * 0.7
+    making = asyncio.create_task(injector.run(lambda: min(pause, 3.0)))
+    try:
+        while time.monotonic() < end:
+            await asyncio.sleep(0.5)
+            for process in system.processes:
+                process.note_death()
+            if making.done():
+                making.result()
+            if len(injector.done) >= plan.faults and _answered(system) >= plan.operations:
+                break
+    finally:
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
+        await injector.finish()
+
+
+def _answered(system: System) -> int:
+    return sum(
+        len(_ENDED.findall(path.read_bytes())) for path in system.folder.glob("history-*.jsonl")
+    )
+
+
+async def _settle(system: System, backend: Backend) -> bool:
+    """Monitors finish what they do and end; then every lock ends, and every event is delivered."""
+    for monitor in system.monitors:
+        monitor.ask_to_end()
+    for monitor in system.monitors:
+        await asyncio.to_thread(monitor.end)
+    give_up = time.monotonic() + _SECONDS_TO_SETTLE
+    while time.monotonic() < give_up:
+        if await _at_rest(system, backend):
+            return True
+        await asyncio.sleep(1.0)
+    return False
+
+
+async def _at_rest(system: System, backend: Backend) -> bool:
+    tables = await _read(backend)
+    if any(row.lock is not None for row in tables.worksets.values()):
+        return False
+    pending = {DeliveryState.PENDING, DeliveryState.CLAIMED}
+    if any(delivery.state in pending for delivery in tables.deliveries):
+        return False
+    wanted = {(event.subject_id, event.version) for event in tables.events}
+    seen = {
+        (workset_id, version)
+        for line in lines(system.folder / "recorded.jsonl")
+        if line["what"] == "events"
+        for workset_id, version, _ in line["seen"]
+    }
+    if not wanted <= seen:
+        return False
+    return await _notifier_is_through(backend)
+
+
+async def _notifier_is_through(backend: Backend) -> bool:
+    """Whether the notifier has acknowledged the whole feed."""
+    store = backend.open()
+    try:
+        consumer = await store.get_consumer("notifier")
+        heads = await store.heads()
+    finally:
+        await store.close()
+    return consumer is not None and all(
+        consumer.position[lane] >= heads[lane] for lane in range(LANES)
+    )
+
+
+async def _ask_counts(system: System) -> list[Counted]:
+    """What every replica says in the end."""
+    found = []
+    for replica in range(system.plan.shape.states):
+        async with system.direct_state(replica) as state:
+            try:
+                answer = await state.get_queue_depth()
+            except DaylilyError:
+                continue
+        counts = {f"{_name(count)}": count.count for count in answer.counts}
+        found.append(Counted(counts, answer.total, answer.cursor))
+    return found
+
+
+def _name(count: object) -> str:
+    from daylily.workset.v1 import workset_pb2  # noqa: PLC0415
+
+    state = workset_pb2.WorksetState.Name(count.state)  # type: ignore[attr-defined]
+    priority = workset_pb2.Priority.Name(count.priority)  # type: ignore[attr-defined]
+    return f"{state.removeprefix('WORKSET_STATE_')} {priority.removeprefix('PRIORITY_')}"
+
+
+async def _read(backend: Backend) -> Tables:
+    store = backend.open()
+    try:
+        return await read_tables(store)
+    finally:
+        await store.close()
+
+
+def _event_id(body: str) -> str:
+    text = field_of(body, "Message") or unquote_plus(body)
+    found = _EVENT_ID.search(text)
+    return found[1] if found else ""

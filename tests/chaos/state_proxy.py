@@ -1,0 +1,114 @@
+"""A proxy before a replica of state, on the level of TCP: it refuses, hangs, delays and loses answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from enum import Enum
+from functools import partial
+
+_CHUNK = 65536
+_DELAY = 0.25
+_PAGE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Mode(Enum):
+    """What the proxy does with what comes."""
+
+    PASS = "carries everything"
+    REFUSE = "closes every connection"
+    ERROR = "closes every connection, new ones with status 500"
+    HANG = "carries nothing, and keeps everything for later"
+    DELAY = "carries everything late"
+    DROP = "carries requests, throws answers away"
+
+
+class StateProxy:
+    """Forwards connections to one port of the loopback. `met` counts what met a fault."""
+
+    def __init__(self, upstream: int) -> None:
+        self.upstream = upstream
+        self.port = 0
+        self.met = 0
+        self._mode = Mode.PASS
+        self._open = asyncio.Event()
+        self._open.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._cut()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @asynccontextmanager
+    async def fault(self, mode: Mode) -> AsyncIterator[None]:
+        """Behave so inside the block; what had its answers thrown away is cut off at the end."""
+        self._mode = mode
+        if mode is Mode.HANG:
+            self._open.clear()
+        if mode in {Mode.REFUSE, Mode.ERROR}:
+            self.met += len(self._writers)
+            self._cut()
+        try:
+            yield
+        finally:
+            if mode is Mode.DROP:
+                self._cut()
+            self._mode = Mode.PASS
+            self._open.set()
+
+    def _cut(self) -> None:
+        for writer in list(self._writers):
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._mode in {Mode.REFUSE, Mode.ERROR}:
+            self.met += 1
+            if self._mode is Mode.ERROR:
+                writer.write(_PAGE)
+            writer.close()
+            return
+        try:
+            answers, requests = await asyncio.open_connection("127.0.0.1", self.upstream)
+        except OSError:
+            writer.close()
+            return
+        self._writers |= {writer, requests}
+        for carry in (
+            partial(self._carry, reader, requests, answering=False),
+            partial(self._carry, answers, writer, answering=True),
+        ):
+            task = asyncio.create_task(carry())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answering: bool
+    ) -> None:
+        with suppress(OSError):
+            while data := await source.read(_CHUNK):
+                if self._mode is not Mode.PASS:
+                    self.met += 1
+                if self._mode is Mode.DROP and answering:
+                    continue
+                if self._mode is Mode.DELAY:
+                    await asyncio.sleep(_DELAY)
+                await self._open.wait()
+                sink.write(data)
+                await sink.drain()
+        with suppress(OSError):
+            sink.close()
+        self._writers.discard(sink)
