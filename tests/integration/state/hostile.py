@@ -13,15 +13,11 @@ NAN, INFINITY = float("nan"), float("inf")
 
 TEXTS = (
     "",
-    " ",
-    "\0",
     "a\0b",
     "é",
-    "\U0001f9ec",
     "../../etc/passwd",
     "'; DROP TABLE worksets; --",
-    "%s{}${x}",
-    "\u202e\ufeff",
+    "\u202e\ufeff\U0001f9ec",
     "state.counts",
     "x" * 300_000,
 )
