@@ -27,7 +27,7 @@ FAILED = event_pb2.EVENT_TYPE_DEPENDENCY_FAILED
 
 async def told(stub, workset_id, kind, count=1):
     """The events of this type on a workset, when there are as many."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             found = [event for event in await events(stub, workset_id) if event.type == kind]
             if len(found) >= count:

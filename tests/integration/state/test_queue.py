@@ -193,7 +193,7 @@ async def test_what_waits_is_counted_apart_until_its_time_has_come(still, clock)
     assert 0 < found.oldest_ready_age.ToTimedelta().total_seconds() <= 16
     assert await counts(still) == {(READY, NORMAL): 2}
     await complete(still, "a")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (await get(still, "b")).dependencies_met:
             await clock.advance(0.5)
     found = await depth(still)
@@ -252,7 +252,7 @@ async def test_depth_is_exact_after_a_restart_from_the_checkpoint_and_without(fi
         await fail(first.stub, "c", TRANSIENT)
         await clock.advance(61)
         await register(first.stub, "d", priority=LOW)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not await checkpointed(first.stub):
                 await register(first.stub, f"more-{clock.monotonic()}")
                 await clock.advance(61)

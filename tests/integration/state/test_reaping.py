@@ -47,7 +47,7 @@ async def live(clock, faults, length):
     for _ in range(length):
         before = faults.store.beats
         await clock.advance(1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while faults.store.beats == before:  # noqa: ASYNC110 - it beats in the test's time
                 await asyncio.sleep(0.001)
         await clock.settle()

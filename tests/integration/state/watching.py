@@ -17,7 +17,7 @@ class Watch:
         self.cursor = ""
         self._answers = aiter(call)
 
-    async def next(self, seconds: float = 5.0) -> Any:
+    async def next(self, seconds: float = 20.0) -> Any:
         """The next answer."""
         async with asyncio.timeout(seconds):
             answer = await anext(self._answers)
@@ -25,21 +25,13 @@ class Watch:
         self.cursor = answer.cursor
         return answer
 
-    async def silent(self, seconds: float = 0.1) -> bool:
-        """Whether nothing comes for this long. The watch is of no use afterwards if nothing did."""
-        try:
-            await self.next(seconds)
-        except TimeoutError:
-            return True
-        return False
-
     async def to_the_end(self) -> list[Any]:
         """Everything up to the next heartbeat."""
         while (await self.next()).events:
             pass
         return self.events
 
-    async def until(self, count: int, seconds: float = 10.0) -> list[Any]:
+    async def until(self, count: int, seconds: float = 30.0) -> list[Any]:
         """Everything until there are `count` events."""
         async with asyncio.timeout(seconds):
             while len(self.events) < count:
