@@ -1158,7 +1158,7 @@ class AcquireConsumerRequest(_message.Message):
     OWNER_ID_FIELD_NUMBER: _builtins.int
     START_AT_END_FIELD_NUMBER: _builtins.int
     consumer: _builtins.str
-    """Name of the consumer, such as "notifier"."""
+    """Name of the consumer, such as "notifier". Those that begin with "state." are this service's own."""
     owner_id: _builtins.str
     start_at_end: _builtins.bool
     """Where a consumer that does not exist yet starts: the end of the feed instead of its beginning."""
@@ -1676,6 +1676,7 @@ class PutSnapshotRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    """Names that begin with "state." are this service's own."""
     cursor: _builtins.str
     data: _builtins.bytes
     """3 MiB at most."""

@@ -242,7 +242,8 @@ class StateServiceServicer:
 
     def BatchGetWorksets(self, request, context):
         """Reads up to 100 worksets, strongly consistent each. Ids that do not exist come back in
-        `missing`. Called by the scheduler and the gateway.
+        `missing`. Whole ones (FULL) must fit an answer of 4 MiB, else INVALID_FIELD says how many do.
+        Called by the scheduler and the gateway.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

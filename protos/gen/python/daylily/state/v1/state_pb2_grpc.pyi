@@ -53,7 +53,8 @@ class StateServiceStub:
     """
     BatchGetWorksets: _grpc.UnaryUnaryMultiCallable[_state_pb2.BatchGetWorksetsRequest, _state_pb2.BatchGetWorksetsResponse]
     """Reads up to 100 worksets, strongly consistent each. Ids that do not exist come back in
-    `missing`. Called by the scheduler and the gateway.
+    `missing`. Whole ones (FULL) must fit an answer of 4 MiB, else INVALID_FIELD says how many do.
+    Called by the scheduler and the gateway.
     """
     ListWorksets: _grpc.UnaryUnaryMultiCallable[_state_pb2.ListWorksetsRequest, _state_pb2.ListWorksetsResponse]
     """Lists worksets that match every given filter, oldest first. A workset that matches throughout is
@@ -226,7 +227,8 @@ class StateServiceAsyncStub(StateServiceStub):
     """
     BatchGetWorksets: _aio.UnaryUnaryMultiCallable[_state_pb2.BatchGetWorksetsRequest, _state_pb2.BatchGetWorksetsResponse]  # type: ignore[assignment]
     """Reads up to 100 worksets, strongly consistent each. Ids that do not exist come back in
-    `missing`. Called by the scheduler and the gateway.
+    `missing`. Whole ones (FULL) must fit an answer of 4 MiB, else INVALID_FIELD says how many do.
+    Called by the scheduler and the gateway.
     """
     ListWorksets: _aio.UnaryUnaryMultiCallable[_state_pb2.ListWorksetsRequest, _state_pb2.ListWorksetsResponse]  # type: ignore[assignment]
     """Lists worksets that match every given filter, oldest first. A workset that matches throughout is
@@ -414,7 +416,8 @@ class StateServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_state_pb2.BatchGetWorksetsResponse, _abc.Awaitable[_state_pb2.BatchGetWorksetsResponse]]:
         """Reads up to 100 worksets, strongly consistent each. Ids that do not exist come back in
-        `missing`. Called by the scheduler and the gateway.
+        `missing`. Whole ones (FULL) must fit an answer of 4 MiB, else INVALID_FIELD says how many do.
+        Called by the scheduler and the gateway.
         """
 
     @_abc_1.abstractmethod
