@@ -38,6 +38,9 @@ def _plans(given: argparse.Namespace, seed: int) -> Iterator[Plan]:
     if given.plant:
         yield plan_of_plant(given.plant, seed)
         return
+    if given.short:
+        yield plan_for_ci(seed)
+        return
     stores: Sequence[StoreName] = (
         ("sqlite", "dynamodb") if given.store == "both" else (given.store,)
     )
@@ -48,21 +51,41 @@ def _plans(given: argparse.Namespace, seed: int) -> Iterator[Plan]:
             shape=small(store) if given.small else whole(store),
             minutes=given.minutes,
             operations=given.operations,
+            seconds_apart=min(
+                given.minutes * 60 * OPERATIONS_PER_FAULT / given.operations * 0.7, 3.0
+            ),
             faults=max(given.operations // OPERATIONS_PER_FAULT, LEAST_FAULTS),
         )
+
+
+def plan_for_ci(seed: int) -> Plan:
+    """Half a minute of every fault there is on SQLite."""
+    return Plan(
+        seed=seed,
+        store="sqlite",
+        shape=small("sqlite"),
+        minutes=1.0,
+        operations=300,
+        faults=15,
+        brief=True,
+        seconds_apart=0.7,
+    )
 
 
 def plan_of_plant(name: str, seed: int) -> Plan:
     """The run in which a planted bug has to be caught."""
     plant = PLANTS[name]
+    shape = replace(small(plant.store), long_holds=plant.long_holds)
     return Plan(
         seed=seed,
         store=plant.store,
-        shape=replace(small(plant.store), long_holds=plant.long_holds),
+        shape=replace(shape, states=plant.states or shape.states),
         minutes=plant.minutes,
-        operations=10**9,  # the time decides
-        faults=10**9 if not plant.faults else plant.faults,
+        operations=0,
+        faults=0,
+        seconds_apart=1.0,
         brief=plant.brief,
+        to_the_end=True,
         plant=name,
         weights=dict(plant.weights),
     )
@@ -100,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
         "--operations", type=int, default=3000, help="calls that have to be answered"
     )
     parser.add_argument("--store", choices=("sqlite", "dynamodb", "both"), default="both")
+    parser.add_argument(
+        "--short", action="store_true", help="what CI runs: half a minute on SQLite"
+    )
     parser.add_argument("--small", action="store_true", help="four monitors instead of eight")
     parser.add_argument("--plant", choices=sorted(PLANTS), help="run with this bug in the services")
     parser.add_argument("--all-plants", action="store_true", help="run with each planted bug")

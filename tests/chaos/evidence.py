@@ -1,7 +1,7 @@
 """All that a run left behind, ready to be checked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ class Evidence:
     """What the checks look at.
 
     Attributes:
+        kinds: of faults that were planned.
         recorded: (workset_id, version) in the order in which the recording consumer saw them.
         arrived: ids of the events that reached the notifier's topic.
         ended_at: when the last fault was over; monotonic.
@@ -81,6 +82,7 @@ class Evidence:
     folder: Path
     tables: Tables
     calls: Sequence[Call]
+    kinds: frozenset[str]
     faults: Sequence[Fault]
     fit: Sequence[FitSample]
     lives: Sequence[Life]
@@ -93,7 +95,6 @@ class Evidence:
     settled_at: float
     wall_ahead: float
     settled: bool
-    dead_holders: list[float] = field(default_factory=list)
 
     @cached_property
     def calls_by_id(self) -> Mapping[str, Call]:

@@ -9,8 +9,7 @@ import asyncio
 import random
 import signal
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -81,17 +80,19 @@ class Injector:
         every += [kind for kind in self.plan.weights if kind not in every]
         return [kind for kind in every for _ in range(self.plan.weights.get(kind, 1))]
 
-    def fired(self) -> Counter[str]:
-        return Counter(fault.kind for fault in self.done)
+    def prefer(self, kinds: Iterable[str]) -> None:
+        """Make these next, and no others until they are made."""
+        under_way = {fault.kind for fault in self.done if not fault.ended}
+        self._waiting = sorted(set(kinds) - under_way)
 
-    async def run(self, pause: Callable[[], float]) -> None:
-        """Faults for ever, `pause()` seconds apart."""
+    async def run(self, pause: float) -> None:
+        """Faults for ever, about `pause` seconds apart."""
         while True:
             if not self._waiting:
                 self._waiting = self.kinds
                 self._dice.shuffle(self._waiting)
             await self._make_one()
-            await asyncio.sleep(pause() * self._dice.uniform(0.3, 1.7))
+            await asyncio.sleep(pause * self._dice.uniform(0.3, 1.7))
 
     async def finish(self) -> None:
         """Let those under way come to their end; nothing is wrong any more afterwards."""

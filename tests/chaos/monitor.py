@@ -84,6 +84,7 @@ class ChaosMonitor:
         self._stopping = asyncio.Event()
         self._ended: deque[Held] = deque(maxlen=20)
         self._known: deque[str] = deque(maxlen=40)
+        self._late: set[asyncio.Task[None]] = set()
         self._cluster = f"c{given.number % given.clusters}"
 
     def stop(self) -> None:
@@ -95,6 +96,7 @@ class ChaosMonitor:
             AsyncSchedulerClient(self._given.scheduler, OPTIONS) as self._scheduler,
         ):
             await asyncio.gather(*(self._work_on() for _ in range(_AT_ONCE)))
+            await asyncio.gather(*self._late)
 
     async def _work_on(self) -> None:
         while not self._stopping.is_set():
@@ -268,10 +270,19 @@ class ChaosMonitor:
             pass
         self._ended.append(held)
         self._known.append(held.workset_id)
+        if self._lucky(0.4):
+            late = asyncio.create_task(self._late_write(held))
+            self._late.add(late)
+            late.add_done_callback(self._late.discard)
+
+    async def _late_write(self, held: Held) -> None:
+        """Something of this hold that was long on its way: the next holder may be at work by now."""
+        await asyncio.sleep(self._dice.uniform(0.05, 1.0))
+        await self._write_after_the_end(held)
 
     async def _go_through(self, held: Held, keeper: LockKeeper) -> None:
         chance = self._dice.random()
-        if chance < 0.12:
+        if chance < 0.15:
             await self._release(held)
             return
         await self._write(held, IN_PROGRESS, "start")
@@ -283,11 +294,11 @@ class ChaosMonitor:
         careful = self._lucky(0.6)
         if careful:
             await keeper.confirmed()
-        if chance < 0.7:
+        if chance < 0.6:
             await self._write(held, COMPLETE, "complete")
-        elif chance < 0.85:
+        elif chance < 0.75:
             await self._write(held, ERROR, "fail")
-        elif chance < 0.93:
+        elif chance < 0.88:
             await self._write(held, READY, "give back")
         else:
             await self._release(held)
@@ -349,9 +360,10 @@ class ChaosMonitor:
         return await self._call("renew", args, send, _lock)
 
     async def _write_with_an_old_token(self) -> None:
-        if not self._ended:
-            return
-        held = self._dice.choice(self._ended)
+        if self._ended:
+            await self._write_after_the_end(self._dice.choice(self._ended))
+
+    async def _write_after_the_end(self, held: Held) -> None:
         chance = self._dice.random()
         try:
             if chance < 0.4:

@@ -31,10 +31,12 @@ class Plan:
             the same.
         minutes: the longest that faults go on.
         operations: so many calls have to have been answered.
-        faults: so many are made at least; about one for fifty operations.
-        weights: how many times as often as others a kind of fault comes, by its name; 0 is never.
+        faults: so many have to have been made.
+        seconds_apart: between two faults, on average.
+        brief: outages of state and its store are shorter than a lease.
+        to_the_end: go on for all of `minutes`, however much was done before.
         plant: the planted bug's name, or empty.
-        lease_spread: seconds around a lease's end at which a stopped monitor goes on.
+        weights: how many times as often as others a kind of fault comes, by its name; 0 is never.
     """
 
     seed: int
@@ -43,7 +45,9 @@ class Plan:
     minutes: float
     operations: int
     faults: int
+    seconds_apart: float
     brief: bool = False
+    to_the_end: bool = False
     plant: str = ""
     weights: dict[str, int] = field(default_factory=dict)
 

@@ -36,6 +36,7 @@ class Process:
 
     def start(self) -> None:
         self.lives.append([time.monotonic(), None])
+        self._asked_to_end = False
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self.command(len(self.lives))],
@@ -61,6 +62,7 @@ class Process:
     def kill(self) -> None:
         """End it without a word."""
         self._note_death()
+        self._asked_to_end = True
         self.send(signal.SIGKILL)
         self._reap()
 

@@ -7,8 +7,8 @@ from statistics import quantiles
 from tests.chaos.checks import check
 from tests.chaos.checks.liveness import dead_holder_seconds
 from tests.chaos.evidence import Evidence, Violation
-from tests.chaos.faults import Fault
 from tests.chaos.history import Call
+from tests.chaos.hits import hit
 
 _SHOWN = 5
 _BEATEN = frozenset({"LockHeld", "IllegalTransition", "Contention"})
@@ -81,46 +81,12 @@ def _shortfalls(made: Report) -> Iterator[str]:
 
 
 def _fault_rows(evidence: Evidence) -> list[FaultRow]:
-    kinds = sorted({fault.kind for fault in evidence.faults})
     rows = []
-    for kind in kinds:
+    for kind in sorted(evidence.kinds):
         some = [fault for fault in evidence.faults if fault.kind == kind]
-        rows.append(FaultRow(kind, len(some), sum(_hits(fault, evidence) for fault in some)))
+        hits = sum(hit(fault, evidence.calls, evidence.arrival_times) for fault in some)
+        rows.append(FaultRow(kind, len(some), hits))
     return rows
-
-
-def _hits(fault: Fault, evidence: Evidence) -> bool:
-    """Whether operations were in flight that the fault can have hit.
-
-    For one before a process: requests met it, and calls were under way meanwhile. For a process: a
-    call to it (or by it) was under way at that moment, or it held a lock, or had just delivered.
-    """
-    if fault.kind.startswith(("store ", "state ")):
-        return fault.met > 0 and any(
-            call.begun < fault.ended and (call.ended is None or call.ended > fault.begun)
-            for call in evidence.calls
-        )
-    under_way = [call for call in evidence.calls if call.under_way_at(fault.begun)]
-    if fault.target.startswith("m"):
-        return any(call.monitor == fault.target for call in under_way) or _holds(fault, evidence)
-    if fault.target.startswith("scheduler"):
-        return any(call.kind == "claim" for call in under_way)
-    if fault.target.startswith("notifier"):
-        return any(abs(at - fault.begun) < 1 for at in evidence.arrival_times)
-    return bool(under_way)
-
-
-def _holds(fault: Fault, evidence: Evidence) -> bool:
-    """Whether the monitor was between a grant and what it did last with it."""
-    granted: dict[tuple[str, int], float] = {}
-    for call in evidence.calls:
-        if call.monitor != fault.target or call.begun > fault.begun:
-            continue
-        if call.answer and "token" in call.answer and "workset_id" in call.answer:
-            granted[call.answer["workset_id"], call.answer["token"]] = call.begun
-        elif call.kind in {"complete", "fail", "release", "give back"}:
-            granted.pop((call.args["workset_id"], call.args["token"]), None)
-    return any(fault.begun - at < 15 for at in granted.values())
 
 
 def _contention(calls: Sequence[Call]) -> tuple[int, int]:

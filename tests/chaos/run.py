@@ -12,6 +12,7 @@ from daylily_state.domain.records import DeliveryState
 from tests.chaos.evidence import Counted, Evidence, Life, Tables, read_tables
 from tests.chaos.faults import Injector
 from tests.chaos.history import calls, lines
+from tests.chaos.hits import hit
 from tests.chaos.monitor import LEASE
 from tests.chaos.options import Plan
 from tests.chaos.sink import field_of, run_sink
@@ -50,6 +51,7 @@ async def run(plan: Plan, folder: Path) -> Evidence:
             folder=folder,
             tables=tables,
             calls=calls(folder),
+            kinds=frozenset(injector.kinds),
             faults=injector.done,
             fit=system.fit,
             lives=[
@@ -83,8 +85,7 @@ async def _disturb(system: System, injector: Injector) -> None:
     """Faults until there were enough of them and of operations, or the time is over."""
     plan = system.plan
     end = time.monotonic() + plan.minutes * 60
-    pause = plan.minutes * 60 / max(plan.faults, 1) * 0.7
-    making = asyncio.create_task(injector.run(lambda: min(pause, 3.0)))
+    making = asyncio.create_task(injector.run(plan.seconds_apart))
     try:
         while time.monotonic() < end:
             await asyncio.sleep(0.5)
@@ -92,12 +93,26 @@ async def _disturb(system: System, injector: Injector) -> None:
                 process.note_death()
             if making.done():
                 making.result()
-            if len(injector.done) >= plan.faults and _answered(system) >= plan.operations:
+            enough = len(injector.done) >= plan.faults and _answered(system) >= plan.operations
+            if not enough or plan.to_the_end:
+                continue
+            missed = await asyncio.to_thread(_missed, system, injector)
+            if not missed:
                 break
+            injector.prefer(missed)
+            await asyncio.sleep(2.0)
     finally:
         making.cancel()
         await asyncio.gather(making, return_exceptions=True)
         await injector.finish()
+
+
+def _missed(system: System, injector: Injector) -> set[str]:
+    """Kinds of faults that have not hit operations in flight yet."""
+    made = [fault for fault in injector.done if fault.ended]
+    found = calls(system.folder)
+    times = list(system.sink.times)
+    return set(injector.kinds) - {f.kind for f in made if hit(f, found, times)}
 
 
 def _answered(system: System) -> int:
