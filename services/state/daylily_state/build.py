@@ -20,6 +20,7 @@ from daylily_state.app.holders import Holders
 from daylily_state.app.measuring import Measures
 from daylily_state.app.pools import Pools
 from daylily_state.app.promoter import Promoter
+from daylily_state.app.queries import Queries
 from daylily_state.app.reaper import Reaper
 from daylily_state.app.records import Records
 from daylily_state.app.worksets import Worksets
@@ -103,6 +104,7 @@ def state_server(
             SERVICE,
             state_pb2_grpc.add_StateServiceServicer_to_server,
             StateServicer(
+                queries=Queries(store, time),
                 worksets=worksets,
                 pools=Pools(store, decider, time),
                 records=records,

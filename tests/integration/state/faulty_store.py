@@ -21,7 +21,8 @@ class FaultyStore:
 
     `lost_answers`: that many commits are written and nobody learns of it. `before_commit` is awaited
     between a decision and its commit, `within_read` (once) in the middle of a batch of reads, which is
-    no snapshot: parts of a workset were read before it, the workset after. `beats` counts the heartbeats that were tried; they tell no
+    no snapshot: parts of a workset were read before it, the workset after; or after a read of the
+    workset alone. `beats` counts the heartbeats that were tried; they tell no
     time of the store, as a test's time is not that of DynamoDB.
     """
 
@@ -55,13 +56,18 @@ class FaultyStore:
 
     async def read(self, wanted: ReadSet) -> Rows:
         await self._way_there()
-        if self.within_read is None or not (wanted.worksets and wanted.details):
+        if self.within_read is None or not wanted.worksets:
             return await self.inner.read(wanted)
         meanwhile, self.within_read = self.within_read, None
-        parts = await self.inner.read(ReadSet(details=wanted.details, results=wanted.results))
-        await meanwhile()
-        rows = await self.inner.read(replace(wanted, details=(), results=()))
-        return replace(rows, details=parts.details, results=parts.results)
+        parts = await self.inner.read(
+            ReadSet(details=wanted.details, metadata=wanted.metadata, results=wanted.results)
+        )
+        if wanted.details:
+            await meanwhile()
+        rows = await self.inner.read(replace(wanted, details=(), metadata=(), results=()))
+        if not wanted.details:
+            await meanwhile()
+        return replace(rows, details=parts.details, metadata=parts.metadata, results=parts.results)
 
     async def commit(self, commit: Commit, timeout: timedelta) -> CommitOutcome:
         if self.before_commit is not None:

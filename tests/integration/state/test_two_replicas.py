@@ -344,6 +344,33 @@ async def test_a_change_in_the_middle_of_a_read_is_not_undone(shared, faults):
         assert found.metrics == struct(reads=1, cost_usd=2)
 
 
+async def test_who_changes_what_was_shown_in_the_middle_of_a_change_is_told(shared, faults):
+    """What a workset is shown with is never older than the version that it is shown with."""
+    async with replica(shared, make_store=faults) as torn, replica(shared) as other:
+        await register(other.stub, "ws-1", labels={"a": "b"})
+
+        async def relabel():
+            await label(other, {"a": "b", "new": "yes"})
+
+        async def label(state, labels, version=0):
+            await state.stub.UpdateWorkset(
+                state_pb2.UpdateWorksetRequest(
+                    workset_id="ws-1",
+                    labels=labels,
+                    update_mask={"paths": ["labels"]},
+                    expected_version=version,
+                )
+            )
+
+        faults.store.within_read = relabel
+        shown = await get(torn.stub, "ws-1")
+        more = {**shown.labels, "more": "yes"}
+        if (shown.version, dict(shown.labels)) != (2, {"a": "b", "new": "yes"}):
+            refusal = await refused(label(torn, more, shown.version))
+            assert refusal.reason == "VERSION_MISMATCH"
+        assert (await get(other.stub, "ws-1")).labels["new"] == "yes"
+
+
 async def test_an_answer_that_one_lost_is_found_by_the_other(shared, faults):
     async with replica(shared, make_store=faults) as losing, replica(shared) as other:
         await register(other.stub, "ws-1")

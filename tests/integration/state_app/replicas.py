@@ -13,9 +13,10 @@ from daylily_state.app.deciding import Decider
 from daylily_state.app.dependencies import DependencyResolver
 from daylily_state.app.feed import Feed
 from daylily_state.app.promoter import Promoter
+from daylily_state.app.queries import Queries, View
 from daylily_state.app.reaper import Reaper
 from daylily_state.app.records import Records
-from daylily_state.app.worksets import View, Worksets
+from daylily_state.app.worksets import Worksets
 from daylily_state.domain.commands import Acquire, Register, SetState
 from daylily_state.domain.events import Event
 from daylily_state.domain.model import Workset, WorksetState
@@ -42,6 +43,7 @@ class Replica:
         self.decider = Decider(self.store, clock, self.feed.committed, dice=lambda: 0.5)
         self.policy = RetryPolicy(infrastructure_bound=2)
         self.records = Records(self.store, clock)
+        self.queries = Queries(self.store, clock)
         self.worksets = Worksets(self.store, self.decider, clock, self.policy)
         self.counting = Counting(self.store, self.feed, clock)
         self.reaper = Reaper(
@@ -88,10 +90,10 @@ class Replica:
         return await self.move(workset_id, WorksetState.COMPLETE, token)
 
     async def get(self, workset_id: str) -> Workset:
-        return (await self.worksets.get(workset_id, full=False)).workset
+        return (await self.queries.get(workset_id, full=False)).workset
 
     async def trail(self, workset_id: str) -> list[Event]:
-        return list((await self.worksets.events(workset_id, "", 500))[0])
+        return list((await self.queries.events(workset_id, "", 500))[0])
 
 
 class Lab:

@@ -142,10 +142,10 @@ async def test_a_workset_whose_time_has_come_is_moved_to_the_ready_part(lab, one
     await fail(one, "ws-1", ErrorCategory.TRANSIENT)
     await lab.passes(10)
     assert (await one.get("ws-1")).available_at is not None
-    ready, _ = await one.worksets.list_ready(frozenset(), "", 10, full=False)
+    ready, _ = await one.queries.list_ready(frozenset(), "", 10, full=False)
     assert ready == []
     await lab.passes(30)
-    ready, _ = await one.worksets.list_ready(frozenset(), "", 10, full=False)
+    ready, _ = await one.queries.list_ready(frozenset(), "", 10, full=False)
     assert [view.workset.workset_id for view in ready] == ["ws-1"]
     workset = await one.get("ws-1")
     assert (workset.available_at, workset.version) == (None, 4)

@@ -8,7 +8,7 @@ from daylily.workset.v1 import workset_pb2
 
 from daylily_runtime.calls import ANONYMOUS, current_call
 from daylily_state.api import answers
-from daylily_state.app.worksets import View
+from daylily_state.app.queries import View
 from daylily_state.domain.limits import PAGE_DEFAULT, PAGE_MAX
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from daylily_state.api.reading import Reader
 from daylily_state.app.counting import Counting
 from daylily_state.app.feed import Feed
 from daylily_state.app.pools import Pools
+from daylily_state.app.queries import Queries
 from daylily_state.app.records import Records
-from daylily_state.app.worksets import Worksets
 from daylily_state.domain import cursor, limits
 from daylily_state.domain.commands import Publish
 from daylily_state.domain.events import Event, EventType
@@ -22,7 +22,7 @@ from daylily_state.domain.records import Position
 class EventCalls:
     """GetQueueDepth to AckEvents."""
 
-    worksets: Worksets
+    queries: Queries
     pools: Pools
     records: Records
     counting: Counting
@@ -58,7 +58,7 @@ class EventCalls:
         read = Reader()
         read.id("workset_id", request.workset_id, limits.WORKSET_ID_BYTES)
         read.done()
-        found, token = await self.worksets.events(
+        found, token = await self.queries.events(
             request.workset_id, request.page_token, page_size(request.page_size)
         )
         return state_pb2.ListEventsResponse(events=map(answers.event, found), next_page_token=token)

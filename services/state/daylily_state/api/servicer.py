@@ -12,6 +12,7 @@ from daylily_state.api.worksets import WorksetCalls
 from daylily_state.app.counting import Counting
 from daylily_state.app.feed import Feed
 from daylily_state.app.pools import Pools
+from daylily_state.app.queries import Queries
 from daylily_state.app.records import Records
 from daylily_state.app.worksets import Worksets
 
@@ -27,6 +28,7 @@ class StateServicer(
 ):
     """All calls of `daylily.state.v1.StateService`, over the use cases."""
 
+    queries: Queries
     worksets: Worksets
     pools: Pools
     records: Records

@@ -4,6 +4,7 @@ from daylily.state.v1 import state_pb2
 
 from daylily_state.api.calls import Context, actor, how_many_fit, page_that_fits, workset
 from daylily_state.api.reading import Reader
+from daylily_state.app.queries import Queries
 from daylily_state.app.worksets import Worksets
 from daylily_state.domain import limits
 from daylily_state.domain.commands import Register, Update
@@ -16,6 +17,7 @@ _BATCH_MOST = 100
 class WorksetCalls:
     """RegisterWorkset to ListReadyWorksets."""
 
+    queries: Queries
     worksets: Worksets
 
     async def RegisterWorkset(
@@ -52,10 +54,10 @@ class WorksetCalls:
         read.id("workset_id", request.workset_id, limits.WORKSET_ID_BYTES)
         full = read.whole(request.view, by_default=True)
         read.done()
-        found = await self.worksets.get(request.workset_id, full=full)
+        found = await self.queries.get(request.workset_id, full=full)
         tail = ""
         if request.include_log_tail:
-            tail = await self.worksets.log_tail(request.workset_id)
+            tail = await self.queries.log_tail(request.workset_id)
         return state_pb2.GetWorksetResponse(workset=workset(found), log_tail=tail)
 
     async def BatchGetWorksets(
@@ -69,7 +71,7 @@ class WorksetCalls:
             read.id(f"workset_ids[{at}]", key, limits.WORKSET_ID_BYTES)
         full = read.whole(request.view, by_default=False)
         read.done()
-        found, missing = await self.worksets.batch(request.workset_ids, full=full)
+        found, missing = await self.queries.batch(request.workset_ids, full=full)
         messages = [workset(view) for view in found]
         fit = how_many_fit(messages)
         if fit < len(messages):
@@ -98,7 +100,7 @@ class WorksetCalls:
         full = read.whole(request.view, by_default=False)
         read.done()
         found, token = await page_that_fits(
-            lambda size: self.worksets.list(wanted, request.page_token, size, full=full),
+            lambda size: self.queries.list(wanted, request.page_token, size, full=full),
             request.page_size,
             whole=full,
         )
@@ -135,7 +137,7 @@ class WorksetCalls:
         full = read.whole(request.view, by_default=False)
         read.done()
         found, token = await page_that_fits(
-            lambda size: self.worksets.list_ready(
+            lambda size: self.queries.list_ready(
                 priorities,
                 request.page_token,
                 size,

@@ -1,14 +1,15 @@
-"""Commands and queries of worksets and their locks."""
+"""Commands on worksets and their locks."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from daylily_runtime import Clock
 from daylily_state.app.deciding import Decide, Decided, Decider
+from daylily_state.app.queries import View
 from daylily_state.app.requests import event_at, served_before, served_by_row
-from daylily_state.domain import cursor, lifecycle, locking, registering, requests, validation
+from daylily_state.domain import lifecycle, locking, registering, requests, validation
 from daylily_state.domain.answers import answer_again
 from daylily_state.domain.commands import (
     Acquire,
@@ -23,54 +24,27 @@ from daylily_state.domain.commit import Commit, RequestRow
 from daylily_state.domain.errors import (
     DomainError,
     GrantNotFoundError,
-    StoreUnavailableError,
     WorksetNotFoundError,
 )
 from daylily_state.domain.events import Event, EventType
-from daylily_state.domain.filters import WorksetFilter
 from daylily_state.domain.locking import Surroundings
 from daylily_state.domain.model import (
     Details,
     Lock,
-    Preferences,
-    Priority,
     Results,
     SubjectKind,
-    Workset,
     lane_of,
 )
 from daylily_state.domain.moment import Moment
 from daylily_state.domain.retries import RetryPolicy
-from daylily_state.ports import Page, ProgressPatch, ReadSet, Rows, Store, Touch
+from daylily_state.ports import ProgressPatch, ReadSet, Rows, Store, Touch
 
-# Rows of one FULL batch: hot row, details, metadata and results of each stay within a ReadSet.
-_FULL_AT_ONCE: Final = 30
-_DETAILS_AT_ONCE: Final = 100
-_FAR_FUTURE: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _NO_RESULTS: Final = Results()
 _NO_DETAILS: Final = Details(bucket="", prefix="")
 
-# The index of a workset's events may lag behind the workset: how often and how long to look again.
-_LAG_LOOKS: Final = 20
-_LAG_PAUSE: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A workset with as many of its parts as were asked for (None: not asked for).
-
-    `wishes` is there without `details` where the workset has any: they are part of what it requires.
-    """
-
-    workset: Workset
-    details: Details | None = None
-    metadata: str | None = None
-    results: Results | None = None
-    wishes: Preferences | None = None
-
 
 class Worksets:
-    """What can be asked of worksets.
+    """What can be done with worksets and their locks.
 
     Args:
         store: where they are.
@@ -94,89 +68,6 @@ class Worksets:
         self._clock = clock
         self._policy = policy
         self._on_refused_lock = on_refused_lock
-
-    # --- queries ---
-
-    async def get(self, workset_id: str, *, full: bool) -> View:
-        """One workset. Raises WorksetNotFoundError."""
-        found, missing = await self.batch((workset_id,), full=full)
-        if missing:
-            raise WorksetNotFoundError(workset_id=workset_id)
-        return found[0]
-
-    async def batch(
-        self, workset_ids: Sequence[str], *, full: bool
-    ) -> tuple[Sequence[View], Sequence[str]]:
-        """Those of the worksets that exist, in order, and the ids of the others."""
-        ids = tuple(dict.fromkeys(workset_ids))
-        found: Sequence[View] = ()
-        step = _FULL_AT_ONCE if full else len(ids) or 1
-        for start in range(0, len(ids), step):
-            some = ids[start : start + step]
-            parts = some if full else ()
-            rows = await self._store.read(
-                ReadSet(worksets=some, details=parts, metadata=parts, results=parts)
-            )
-            there = (key for key in some if key in rows.worksets)
-            found = [*found, *(_view(rows, key, full=full) for key in there)]
-        if not full:
-            found = await self._with_wishes(found)
-        known = {view.workset.workset_id for view in found}
-        return found, [key for key in ids if key not in known]
-
-    async def log_tail(self, workset_id: str) -> str:
-        """The end of the latest run's log."""
-        return await self._store.get_log_tail(workset_id)
-
-    async def list(
-        self, wanted: WorksetFilter, token: str, limit: int, *, full: bool
-    ) -> tuple[Sequence[View], str]:
-        """A page of matching worksets, oldest first, and the token of the next one."""
-        call = f"ListWorksets {_words(wanted)}"
-        page = await self._store.list_worksets(wanted, cursor.decode_page(call, token), limit)
-        return await self._views(page, full=full), cursor.encode_page(call, page.next)
-
-    async def list_ready(
-        self,
-        priorities: frozenset[Priority],
-        token: str,
-        limit: int,
-        *,
-        full: bool,
-        backing_off: bool = False,
-    ) -> tuple[Sequence[View], str]:
-        """A page of the queue, on demand with those that back off, and the token of the next one."""
-        call = f"ListReadyWorksets {sorted(priorities)!r} {backing_off}"
-        after = cursor.decode_page(call, token)
-        until = _FAR_FUTURE if backing_off else self._clock.now()
-        page = await self._store.queue(priorities, until, after, limit)
-        return await self._views(page, full=full), cursor.encode_page(call, page.next)
-
-    async def events(self, workset_id: str, token: str, limit: int) -> tuple[Sequence[Event], str]:
-        """A page of the audit trail, never short of what the workset's version promises.
-
-        Raises:
-            WorksetNotFoundError: no workset has the id.
-            StoreUnavailableError: the trail lags behind the workset for too long.
-        """
-        call = f"ListEvents {workset_id}"
-        after = int(cursor.decode_page(call, token) or "0")
-        rows = await self._store.read(ReadSet(worksets=(workset_id,)))
-        if workset_id not in rows.worksets:
-            raise WorksetNotFoundError(workset_id=workset_id)
-        last = rows.worksets[workset_id].version
-        wanted = min(limit, last - after)
-        found: Sequence[Event] = ()
-        for _ in range(_LAG_LOOKS):
-            found = (await self._store.workset_events(workset_id, after, limit))[:limit]
-            if len(found) >= wanted:
-                end = after + len(found)
-                following = str(end) if end < last else None
-                return found, cursor.encode_page(call, following)
-            await self._clock.sleep(_LAG_PAUSE)
-        raise StoreUnavailableError(retry_after=timedelta(seconds=1))
-
-    # --- commands ---
 
     async def register(self, command: Register) -> View:
         """Register a workset; see the contract for what is refused."""
@@ -438,45 +329,12 @@ class Worksets:
             raise WorksetNotFoundError(workset_id=touch.workset_id)
         return after.lock
 
-    async def _with_wishes(self, views: Sequence[View]) -> Sequence[View]:
-        """The views, with the wishes of those that have any."""
-        ids = [view.workset.workset_id for view in views if view.workset.requirements.has_wishes]
-        wishes: dict[str, Preferences] = {}
-        for start in range(0, len(ids), _DETAILS_AT_ONCE):
-            rows = await self._store.read(ReadSet(details=ids[start : start + _DETAILS_AT_ONCE]))
-            wishes |= {key: details.preferences for key, details in rows.details.items()}
-        return [replace(view, wishes=wishes.get(view.workset.workset_id)) for view in views]
-
-    async def _views(self, page: Page[Workset], *, full: bool) -> Sequence[View]:
-        if not full:
-            return await self._with_wishes([View(workset) for workset in page.items])
-        ids = [workset.workset_id for workset in page.items]
-        return (await self.batch(ids, full=True))[0]
-
 
 def _builds_on_parts(command: Update | Release | SetState) -> bool:
     """Whether what the command writes of the parts depends on what is there."""
     if isinstance(command, SetState):
         return command.metrics != "{}" or bool(command.error_details)
     return isinstance(command, Update)
-
-
-def _words(wanted: WorksetFilter) -> str:
-    """A filter in words: the same for the same filter, as sets and maps have no order."""
-    orderless = sorted(wanted.states), sorted(wanted.priorities), sorted(wanted.labels.items())
-    rest = replace(wanted, states=frozenset(), priorities=frozenset(), labels={})
-    return f"{rest!r} {orderless!r}"
-
-
-def _view(rows: Rows, key: str, *, full: bool) -> View:
-    if not full:
-        return View(rows.worksets[key])
-    return View(
-        rows.worksets[key],
-        rows.details.get(key, _NO_DETAILS),
-        rows.metadata.get(key, "{}"),
-        rows.results.get(key, _NO_RESULTS),
-    )
 
 
 def _decided(decided: Decided, key: str) -> View:
