@@ -78,7 +78,7 @@ def messages(kind: Descriptor, depth: int = 0) -> Strategy:
     """Messages of this type: any of its fields set, to anything that its wire type can carry."""
     special = _SPECIAL.get(kind.full_name)
     if special is not None:
-        return special()
+        return special(depth)
     fields = [field for field in kind.fields if depth < _MOST_DEPTH or not field.message_type]
     build = GetMessageClass(kind)
     if not fields:
@@ -100,14 +100,13 @@ def _value(field: FieldDescriptor, depth: int) -> Strategy:
         return st.dictionaries(_one(key, depth), _one(value, depth), max_size=4)
     if field.is_repeated:
         one = _one(field, depth)
+        often = 150 if field.message_type is None else 30
         return st.one_of(
-            st.lists(one, max_size=3), one.map(lambda found: [found] * 2), one.map(_very_often)
+            st.lists(one, max_size=3),
+            one.map(lambda found: [found] * 2),
+            one.map(lambda found: [found] * often),
         )
     return _one(field, depth)
-
-
-def _very_often(found: object) -> list[object]:
-    return [found] * 150
 
 
 def _one(field: FieldDescriptor, depth: int) -> Strategy:
@@ -144,8 +143,8 @@ def _filled(message: Message, chosen: list[tuple[FieldDescriptor, Any]]) -> Mess
     return message
 
 
-def _times(name: str) -> Callable[[], Strategy]:
-    def times() -> Strategy:
+def _times(name: str) -> Callable[[int], Strategy]:
+    def times(_depth: int) -> Strategy:
         # Imported for its effect: the type has to be known to the pool.
         from google.protobuf import duration_pb2, timestamp_pb2  # noqa: PLC0415
 
@@ -159,7 +158,7 @@ def _times(name: str) -> Callable[[], Strategy]:
     return times
 
 
-def _structs() -> Strategy:
+def _structs(depth: int) -> Strategy:
     from google.protobuf import struct_pb2  # noqa: PLC0415
 
     leaves = st.one_of(texts, floats, st.booleans(), st.none())
@@ -176,10 +175,10 @@ def _structs() -> Strategy:
         found.update(content)
         return found
 
-    def deep(depth: int) -> struct_pb2.Struct:
+    def deep(levels: int) -> struct_pb2.Struct:
         found = struct_pb2.Struct()
         inner = found
-        for _ in range(depth):
+        for _ in range(levels):
             inner.fields["a"].struct_value.SetInParent()
             inner = inner.fields["a"].struct_value
         return found
@@ -194,11 +193,11 @@ def _structs() -> Strategy:
         contents.map(struct),
         contents.map(with_nothing),
         st.sampled_from([5, 25]).map(deep),
-        st.just({"big": "x" * 300_000}).map(struct),
+        st.just({"big": "x" * (300_000 if depth == 1 else 1000)}).map(struct),
     )
 
 
-_SPECIAL: Final[dict[str, Callable[[], Strategy]]] = {
+_SPECIAL: Final[dict[str, Callable[[int], Strategy]]] = {
     "google.protobuf.Duration": _times("Duration"),
     "google.protobuf.Timestamp": _times("Timestamp"),
     "google.protobuf.Struct": _structs,

@@ -137,16 +137,14 @@ class CallLayer(grpc.aio.ServerInterceptor):
 
         async def answer_once(request: Any, context: Context) -> bytes:
             async def answer(call: Call) -> bytes:
-                await self._gate.admit(call, context, request)
-                found = behaviour(_checked(request), context)
+                found = behaviour(await self._admitted(call, request, context), context)
                 return encode(await found if inspect.isawaitable(found) else found)
 
             return await self._around(method, context, answer, streams=False)
 
         async def answer_stream(request: Any, context: Context) -> None:
             async def answer(call: Call) -> None:
-                await self._gate.admit(call, context, request)
-                found = behaviour(_checked(request), context)
+                found = behaviour(await self._admitted(call, request, context), context)
                 if not hasattr(found, "__aiter__"):
                     await found  # it writes to the context itself
                     return
@@ -168,6 +166,13 @@ class CallLayer(grpc.aio.ServerInterceptor):
             response_serializer=encode,
         )
         return wrapped
+
+    async def _admitted(self, call: Call, request: Any, context: Context) -> Any:
+        """The request, when its caller may send it. Who is not known is not told that it is bad."""
+        await self._gate.authenticate(call, context)
+        readable = _checked(request)
+        await self._gate.authorize(call, readable)
+        return readable
 
     def _encoder(self, handler: Handler) -> Callable[[Any], bytes]:
         """A serializer that knows the size limit, and leaves alone what is bytes already.

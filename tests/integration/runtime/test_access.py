@@ -93,6 +93,14 @@ async def test_a_bad_request_says_nothing_to_who_is_not_known(file):
         assert refusal.code == grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_a_bad_request_of_who_is_known_is_a_bad_request(file):
+    async with guarded(file) as client:
+        for name in ("c1", "olga", "anna"):
+            refusal = await refused(client.get(b"\xff", metadata=bearing(name)))
+            assert refusal.code == grpc.StatusCode.INVALID_ARGUMENT
+            assert refusal.info.reason == "INVALID_FIELD"
+
+
 @pytest.mark.parametrize(
     ("name", "rpc", "request_", "why"),
     [

@@ -80,11 +80,12 @@ class Gate:
         for rpc, rule in rules.items():
             self._rules[f"{service}/{rpc}"] = rule
 
-    async def admit(self, call: Call, context: Context, request: Any) -> None:
-        """Let a call in, and note on it who makes it. `left` has to follow, whatever happens.
+    async def authenticate(self, call: Call, context: Context) -> None:
+        """Note on a call who makes it. `left` has to follow, whatever happens.
 
         Raises:
-            UnauthenticatedError, PermissionDeniedError, TooManyCallsError, IssuerUnavailableError.
+            UnauthenticatedError, TooManyCallsError, IssuerUnavailableError.
+            PermissionDeniedError: the issuer knows the caller, and gives it no role.
         """
         metadata = context.invocation_metadata() or ()
         claimed = _one(metadata, ACTOR_KEY)
@@ -97,7 +98,15 @@ class Gate:
         call.identity = identity
         call.actor = _actor(identity, claimed)
         self._limit(call, identity)
-        if call.is_infrastructure:
+
+    async def authorize(self, call: Call, request: Any) -> None:
+        """Ask the RPC's rule whether the call's identity may send this.
+
+        Raises:
+            PermissionDeniedError: it may not.
+        """
+        identity = call.identity
+        if identity is None or call.is_infrastructure:
             return
         refused = await why_not(self._rules.get(call.method, _FORGOTTEN), identity, request)
         if refused:
