@@ -7,6 +7,7 @@ import grpc
 import pytest
 from daylily.state.v1 import state_pb2
 
+from daylily_state.domain import cursor
 from tests.integration.state.asking import (
     acquire,
     at,
@@ -15,7 +16,15 @@ from tests.integration.state.asking import (
     seconds,
     struct,
 )
-from tests.integration.state.every_rpc import GOOD, METHODS, SERVICE, first_answer, good, prepare
+from tests.integration.state.every_rpc import (
+    GOOD,
+    METHODS,
+    SERVICE,
+    first_answer,
+    good,
+    prepare,
+    request_class,
+)
 from tests.integration.state.hostile import bad_ones
 from tests.integration.state.refusals import refusal, refused
 from tests.integration.state.replicas import replica
@@ -106,6 +115,60 @@ async def test_bytes_that_are_no_message_are_refused(state, raw):
             continue
         found = await send(name)
         assert (found.code, found.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+
+
+# What a page token carries, as somebody would write it who has read the source.
+FORGED = [
+    "",
+    "x",
+    "-1",
+    "9" * 30,
+    "9" * 5_000,
+    "[" * 100_000,
+    "null",
+    "[]",
+    "[1]",
+    '["",""]',
+    '[-1,"w"]',
+    f'[{"9" * 30},"w"]',
+    '[1e400,"w"]',
+    '[1,2,"w"]',
+    f'[1,{"9" * 30},"w"]',
+    f'[{"9" * 30},1,"w"]',
+    '[1,-5,"w"]',
+    '[0,0,0,"w"]',
+    '{"a":1}',
+]
+
+
+async def test_a_forged_page_token_makes_no_fault(shared, monkeypatch):
+    """The words of the call are part of a token; these come with the right ones."""
+    seen = set()
+    encode = cursor.encode_page
+
+    def listen(call, after):
+        seen.add(call)
+        return encode(call, after)
+
+    monkeypatch.setattr(cursor, "encode_page", listen)
+    async with replica(shared) as state:
+        await prepare(state.stub)
+        for rpc, fields in (
+            ("ListWorksets", {}),
+            ("ListWorksets", {"states": [2]}),
+            ("ListReadyWorksets", {}),
+            ("ListEvents", {"workset_id": "held"}),
+            ("ListDeliveries", {}),
+        ):
+            seen.clear()
+            kind = request_class(rpc)
+            await getattr(state.stub, rpc)(kind(**fields))
+            (call,) = seen
+            for words in FORGED:
+                token = encode(call, words)
+                found = await answered(state, rpc, kind(**fields, page_token=token))
+                if found is not None:
+                    assert found.reason == "INVALID_CURSOR", (rpc, words, found)
 
 
 @pytest.mark.parametrize(

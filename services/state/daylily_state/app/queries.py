@@ -1,5 +1,6 @@
 """Queries of worksets, their lists, and their audit trail."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,11 @@ from typing import Final
 
 from daylily_runtime import Clock
 from daylily_state.domain import cursor
-from daylily_state.domain.errors import StoreUnavailableError, WorksetNotFoundError
+from daylily_state.domain.errors import (
+    InvalidCursorError,
+    StoreUnavailableError,
+    WorksetNotFoundError,
+)
 from daylily_state.domain.events import Event
 from daylily_state.domain.filters import WorksetFilter
 from daylily_state.domain.model import Details, Preferences, Priority, Results, Workset
@@ -22,6 +27,8 @@ _NO_RESULTS: Final = Results()
 # The index of a workset's events may lag behind the workset: how often and how long to look again.
 _LAG_LOOKS: Final = 20
 _LAG_PAUSE: Final = 0.1
+
+_NUMBER: Final = re.compile("[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class Queries:
             StoreUnavailableError: the trail lags behind the workset for too long.
         """
         call = f"ListEvents {workset_id}"
-        after = int(cursor.decode_page(call, token) or "0")
+        after = _version(cursor.decode_page(call, token))
         rows = await self._store.read(ReadSet(worksets=(workset_id,)))
         if workset_id not in rows.worksets:
             raise WorksetNotFoundError(workset_id=workset_id)
@@ -154,6 +161,15 @@ def _whole(workset: Workset, rows: Rows) -> View:
     return View(
         workset, rows.details[key], rows.metadata.get(key, "{}"), rows.results.get(key, _NO_RESULTS)
     )
+
+
+def _version(position: str | None) -> int:
+    """The version behind which a page of the trail begins."""
+    if position is None:
+        return 0
+    if not _NUMBER.fullmatch(position):
+        raise InvalidCursorError(field="page_token")
+    return int(position)
 
 
 def _words(wanted: WorksetFilter) -> str:

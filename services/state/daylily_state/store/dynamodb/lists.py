@@ -11,7 +11,6 @@ from daylily_state.ports import Page
 from daylily_state.store.dynamodb.attributes import micros, moment_at
 from daylily_state.store.dynamodb.client import Client
 from daylily_state.store.dynamodb.items import Item
-from daylily_state.store.dynamodb.positions import page_position, read_position
 from daylily_state.store.dynamodb.reads import labels, worksets
 from daylily_state.store.dynamodb.stretches import SortKey, Stretch, merge, read_stretch
 from daylily_state.store.dynamodb.tables import (
@@ -27,6 +26,7 @@ from daylily_state.store.dynamodb.worksets import (
     time_key,
     workset_from,
 )
+from daylily_state.store.positions import page_position, read_position
 
 _BY_STATE: Final = StatePriorityIndex.Meta.index_name
 _BY_AGE: Final = CreatedIndex.Meta.index_name

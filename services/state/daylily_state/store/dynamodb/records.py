@@ -23,7 +23,6 @@ from daylily_state.store.dynamodb.client import (
 from daylily_state.store.dynamodb.failures import FAILURES
 from daylily_state.store.dynamodb.items import Item, item_of, make_row, row_from
 from daylily_state.store.dynamodb.pools import from_text, to_text
-from daylily_state.store.dynamodb.positions import page_position, read_position
 from daylily_state.store.dynamodb.stretches import SortKey, Stretch, merge, read_stretch
 from daylily_state.store.dynamodb.tables import (
     CONSUMERS,
@@ -35,6 +34,7 @@ from daylily_state.store.dynamodb.tables import (
 )
 from daylily_state.store.dynamodb.threads import Threads
 from daylily_state.store.dynamodb.worksets import time_key
+from daylily_state.store.positions import page_position, read_position
 
 _WHOLE: Final = "-"  # the part of a record that has one
 _SHARDS: Final = 8

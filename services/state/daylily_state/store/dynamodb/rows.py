@@ -12,9 +12,9 @@ from daylily_state.domain.model import Workset, WorksetState
 from daylily_state.ports import Page, Touch
 from daylily_state.store.dynamodb.client import Client, ConditionFailedError
 from daylily_state.store.dynamodb.items import item_of, make_row
-from daylily_state.store.dynamodb.positions import page_position, read_position
 from daylily_state.store.dynamodb.tables import DETAILS, WORKSETS, DetailRow, WorksetRow
 from daylily_state.store.dynamodb.worksets import changes, workset_from
+from daylily_state.store.positions import page_position, read_position
 
 _TRIES: Final = 5
 

@@ -11,7 +11,8 @@ from daylily_state.domain.filters import WorksetFilter
 from daylily_state.domain.model import LANES, Cluster, Customer, Details, Priority, Workset
 from daylily_state.domain.records import Position
 from daylily_state.ports import Page
-from daylily_state.store.sqlite.codec import decode, micros, page_position, read_position
+from daylily_state.store.positions import page_position, read_position
+from daylily_state.store.sqlite.codec import decode, micros
 from daylily_state.store.sqlite.rows import (
     CLUSTERS,
     CUSTOMERS,

@@ -6,14 +6,8 @@ from collections.abc import Sequence
 from daylily_state.domain.filters import DeliveryFilter
 from daylily_state.domain.records import Consumer, Delivery, Episode, Snapshot
 from daylily_state.ports import Page
-from daylily_state.store.sqlite.codec import (
-    decode,
-    encode,
-    micros,
-    micros_or_none,
-    page_position,
-    read_position,
-)
+from daylily_state.store.positions import page_position, read_position
+from daylily_state.store.sqlite.codec import decode, encode, micros, micros_or_none
 
 # A page of a filter that few deliveries match ends after reading this many, and comes back short.
 _READ_AT_MOST = 5_000
