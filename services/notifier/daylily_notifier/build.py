@@ -20,6 +20,7 @@ from daylily_notifier.api.service import SERVICE, NotifierServicer, OpenChannel
 from daylily_notifier.channels.base import ChannelSettings
 from daylily_notifier.config.load import NotifierConfig
 from daylily_notifier.feed.follower import Follower
+from daylily_notifier.feed.measuring import Measures
 from daylily_notifier.feed.pauses import Pauses
 from daylily_notifier.feed.process import Process
 from daylily_notifier.feed.seat import Seat
@@ -82,6 +83,7 @@ def build(
             stopping=server.lifecycle.stopping,
             pauses=Pauses(given.clock),
             stats=Stats(started_at=given.clock.now()),
+            measures=Measures(server.metrics),
         )
         channels = {
             name: _open_channel(server, name, section, process)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from daylily_client import AsyncStateClient
+from daylily_notifier.feed.measuring import Measures
 from daylily_notifier.feed.pauses import Pauses
 from daylily_notifier.feed.stats import Stats
 from daylily_runtime import Clock
@@ -25,3 +26,4 @@ class Process:
     """Set when nothing new is to be begun."""
     pauses: Pauses
     stats: Stats
+    measures: Measures

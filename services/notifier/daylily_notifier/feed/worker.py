@@ -206,6 +206,7 @@ class ChannelWorker:
         )
         self._process.stats.delivered += 1
         self._process.stats.latencies.append(latency)
+        self._process.measures.delivered(self._name, latency)
         _log.info(
             "delivered",
             channel=self._name,
@@ -233,10 +234,12 @@ class ChannelWorker:
                 update.next_attempt_at.CopyFrom(timestamp(at))
                 update.answer = _fitting(refusal.answer)
                 self._process.stats.retried += 1
+                self._process.measures.retried(self._name)
             case GiveUp(why):
                 update.state = DEAD
                 update.answer = _fitting(why)
                 self._process.stats.dead += 1
+                self._process.measures.dead(self._name)
         await self._record(update)
         _log.warning(
             "refused",
