@@ -3,7 +3,8 @@
     python -m daylily_runtime.healthcheck            # 127.0.0.1 and DAYLILY_PORT
     python -m daylily_runtime.healthcheck HOST:PORT
 
-With TLS on (`DAYLILY_TLS_CERT`) the server's own certificate is trusted, under the name in it.
+With TLS on (`DAYLILY_TLS_CERT`) the server's own certificate is trusted, under the name in it. With
+mutual TLS (`DAYLILY_TLS_CLIENT_CA`) it is shown as well, so that authority has to have signed it.
 """
 
 import os
@@ -42,7 +43,13 @@ def _channel(address: str) -> grpc.Channel:
     if not certificate:
         return grpc.insecure_channel(address)
     chain = Path(certificate).read_bytes()
-    return grpc.secure_channel(address, grpc.ssl_channel_credentials(root_certificates=chain))
+    key = Path(os.environ["DAYLILY_TLS_KEY"]) if os.environ.get("DAYLILY_TLS_CLIENT_CA") else None
+    credentials = grpc.ssl_channel_credentials(
+        root_certificates=chain,
+        private_key=key.read_bytes() if key else None,
+        certificate_chain=chain if key else None,
+    )
+    return grpc.secure_channel(address, credentials)
 
 
 if __name__ == "__main__":

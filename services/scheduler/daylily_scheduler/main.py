@@ -24,6 +24,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     serve = commands.add_parser("serve", help="run the service; settings come from DAYLILY_…")
     serve.add_argument(
-        "--insecure", action="store_true", help="listen beyond this machine without TLS"
+        "--insecure",
+        action="store_true",
+        help="listen beyond this machine without TLS or authentication",
     )
     return parser

@@ -22,7 +22,7 @@ def main() -> None:
         "--insecure",
         action="store_true",
         default=None,
-        help="listen beyond loopback without TLS",
+        help="listen beyond loopback without TLS or authentication",
     )
     commands.add_parser("create-tables", help="create what is missing in the store, and end")
     given = parser.parse_args()

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from daylily_runtime import running
+from daylily_runtime import healthcheck, running
 from tests.integration.runtime.echo_service import Echo, connected, echo_server
 from tests.support.certificates import make
 
@@ -112,3 +112,18 @@ async def test_the_authority_of_clients_is_replaced_too(tmp_path, authorities):
         assert not await works(server, trusting(old, before))
         assert await works(server, trusting(old, after))
         assert not await works(server, trusting(old))
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+async def test_the_health_check_of_a_container_gets_through(tmp_path, monkeypatch, mutual):
+    authority = make("authority")
+    cert, key = make("server", authority).write(tmp_path, "server")
+    cert.write_bytes(cert.read_bytes() + authority.cert_pem)
+    ca, _ = authority.write(tmp_path, "ca")
+    files = {"tls_cert": cert, "tls_key": key, **({"tls_client_ca": ca} if mutual else {})}
+    server = echo_server(Echo(), **files)
+    async with running(server):
+        for name, path in files.items():
+            monkeypatch.setenv(f"DAYLILY_{name.upper()}", str(path))
+        monkeypatch.setattr("sys.argv", ["healthcheck", f"localhost:{server.port}"])
+        assert await asyncio.to_thread(healthcheck.main) == 0
