@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 JARS = TOOLS / "dynamodb-local"
 MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
 
+UNTIL_STDIN_ENDS = """
+exec 3<&0
+"$@" </dev/null 3<&- >&2 &
+echo $!
+read -r _ <&3
+kill -9 $!
+"""
+"""Shell that runs a command, tells its pid, and kills it when the one who holds its stdin is gone:
+a test process that is killed itself ends no fixtures and must not leave a server behind."""
+
 
 @dataclass(frozen=True)
 class DynamoDBLocal:
@@ -66,8 +76,12 @@ def run_dynamodb_local() -> Iterator[DynamoDBLocal]:
         missing("DynamoDB Local")
     port = free_port()
     with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(
+        guard = subprocess.Popen(
             [
+                "sh",
+                "-c",
+                UNTIL_STDIN_ENDS,
+                "sh",
                 java,
                 # A short life on a small machine: no time for the optimising compiler.
                 "-XX:+UseSerialGC",
@@ -82,19 +96,29 @@ def run_dynamodb_local() -> Iterator[DynamoDBLocal]:
                 "-port",
                 str(port),
             ],
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
-        try:
+        with guard:  # closes its stdin, and waits for it
+            assert guard.stdout is not None
+            pid = int(guard.stdout.readline())
             try:
-                wait_until_listening(port, still_running=lambda: server.poll() is None)
+                wait_until_listening(port, still_running=lambda: runs(pid))
             except TimeoutError as error:
                 log.seek(0)
                 raise RuntimeError(log.read().decode(errors="replace")) from error
-            yield DynamoDBLocal(f"http://127.0.0.1:{port}", server.pid)
-        finally:
-            server.kill()
-            server.wait()
+            yield DynamoDBLocal(f"http://127.0.0.1:{port}", pid)
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")

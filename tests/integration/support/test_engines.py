@@ -1,14 +1,17 @@
 """The engines that other tests rest on are there and behave."""
 
+import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.dynamodb_local import DynamoDBLocal
+from tests.support.dynamodb_local import DynamoDBLocal, runs
 from tests.support.grpcurl import run_grpcurl
 from tests.support.moto_server import MotoServer
+from tests.support.tools import ROOT
 
 
 def create_table(client, name):
@@ -28,6 +31,29 @@ def test_dynamodb_local_runs_transactions(dynamodb_local: DynamoDBLocal):
     client.transact_write_items(TransactItems=[put])
     with pytest.raises(ClientError, match="ConditionalCheckFailed"):
         client.transact_write_items(TransactItems=[put])
+
+
+def test_dynamodb_local_dies_with_a_test_process_that_is_killed(dynamodb_local: DynamoDBLocal):
+    script = """
+from tests.support.dynamodb_local import run_dynamodb_local
+with run_dynamodb_local() as server:
+    print(server.pid, flush=True)
+    input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        pid = int(owner.stdout.readline())
+        assert runs(pid)
+        owner.kill()
+    give_up = time.monotonic() + 20
+    while runs(pid) and time.monotonic() < give_up:
+        time.sleep(0.02)
+    assert not runs(pid)
 
 
 def test_moto_answers_on_a_real_port(empty_aws: MotoServer):
