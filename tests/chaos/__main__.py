@@ -6,6 +6,7 @@ python -m tests.chaos --all-plants
 
 import argparse
 import asyncio
+import pickle
 import random
 import sys
 import tempfile
@@ -75,7 +76,7 @@ def plan_for_ci(seed: int) -> Plan:
 def plan_of_plant(name: str, seed: int) -> Plan:
     """The run in which a planted bug has to be caught."""
     plant = PLANTS[name]
-    shape = replace(small(plant.store), long_holds=plant.long_holds)
+    shape = replace(small(plant.store), long_holds=plant.long_holds, monitors=plant.monitors)
     return Plan(
         seed=seed,
         store=plant.store,
@@ -101,7 +102,9 @@ def _carry_out(plan: Plan, folder: Path | None) -> Report:
 
 
 def _told(plan: Plan, folder: Path) -> Report:
-    made = report(asyncio.run(run(plan, folder)))
+    evidence = asyncio.run(run(plan, folder))
+    (folder / "evidence.pickle").write_bytes(pickle.dumps(evidence))
+    made = report(evidence)
     print(table(made), flush=True)
     return made
 

@@ -43,6 +43,7 @@ UNFITTING: Final = frozenset(
     {"kill state", "stop state", "store hangs", "store refuses", "store is busy"}
 )
 _OF_STATE: Final = ("state ", "store ", "kill state", "stop state")
+_WAIT_FOR_DELIVERY: Final = 12.0
 PHASE: Final = 20.0
 """Seconds for which the same replicas may be disturbed."""
 
@@ -162,11 +163,22 @@ class Injector:
         return self._kill if kind.startswith("kill ") else self._stop
 
     async def _kill(self, fault: Fault, process: Process) -> None:
+        if process in self.system.notifiers:
+            await self._until_it_delivers()
+            fault.begun, fault.begun_wall = time.monotonic(), time.time()
         await asyncio.to_thread(process.kill)
         await asyncio.sleep(self._dice.uniform(0.1, 1.0))
         process.start()
         if fault.replica >= 0:
             await until_served(self.system, fault.replica)
+
+    async def _until_it_delivers(self) -> None:
+        """Wait a while for something to arrive: one notifier of several acts, and it has pauses."""
+        arrived = len(self.system.sink.times)
+        give_up = time.monotonic() + _WAIT_FOR_DELIVERY
+        while len(self.system.sink.times) == arrived and time.monotonic() < give_up:  # noqa: ASYNC110 — the sink is in a thread
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(self._dice.uniform(0.0, 0.2))
 
     async def _stop(self, fault: Fault, process: Process) -> None:
         process.send(signal.SIGSTOP)

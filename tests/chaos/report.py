@@ -114,7 +114,7 @@ def _rivals(call: Call, other: Call) -> bool:
         return False
     if other.kind == "claim":
         return "token" not in (other.answer or {})
-    return other.args.get("workset_id") == call.answer["workset_id"]
+    return bool(other.args.get("workset_id") == call.answer["workset_id"])
 
 
 def _latencies(calls: Sequence[Call]) -> dict[str, list[float]]:

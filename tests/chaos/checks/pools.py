@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from daylily_state.domain.events import Event, EventType
-from tests.chaos.checks.tenures import ends_lock
+from daylily_state.domain.events import Event
+from tests.chaos.checks.tenures import tenures_of
 from tests.chaos.evidence import Evidence, Violation
 
 _VCPUS = 8
@@ -42,21 +42,53 @@ def _reserved_now(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _overbooked(evidence: Evidence) -> Iterator[Violation]:
-    """Adds up by the time of decisions: a grant is decided after the exit that made room for it."""
-    held: dict[str, Event] = {}
-    for event in sorted(evidence.tables.events, key=lambda event: event.occurred_at):
-        if event.type is not EventType.LOCK_ACQUIRED:
-            if ends_lock(event):
-                held.pop(event.subject_id, None)
-            continue
-        held[event.subject_id] = event
-        cluster = evidence.tables.clusters.get(event.cluster_name)
-        if cluster is not None:
-            count = sum(other.cluster_name == event.cluster_name for other in held.values())
-            if count > cluster.capacity.slots or count * _VCPUS > cluster.capacity.vcpus:
-                yield Violation("reservations", f"{count} locks on {event.cluster_name}")
-        customer = evidence.tables.customers.get(event.customer_id)
-        if customer is not None and customer.max_concurrent:
-            count = sum(other.customer_id == event.customer_id for other in held.values())
-            if count > customer.max_concurrent:
-                yield Violation("reservations", f"{count} locks of {event.customer_id}")
+    """How many locks certainly were there at the same time, on each cluster and of each customer."""
+    slots = {
+        name: min(cluster.capacity.slots, cluster.capacity.vcpus // _VCPUS)
+        for name, cluster in evidence.tables.clusters.items()
+    }
+    runs = {
+        name: customer.max_concurrent
+        for name, customer in evidence.tables.customers.items()
+        if customer.max_concurrent
+    }
+    held = list(_certainly_held(evidence))
+    for name, room in slots.items():
+        yield from _most(name, room, [t for e, *t in held if e.cluster_name == name])
+    for name, room in runs.items():
+        yield from _most(name, room, [t for e, *t in held if e.customer_id == name])
+
+
+def _most(name: str, room: int, times: list[list[float]]) -> Iterator[Violation]:
+    steps = sorted([(end, -1) for _, end in times] + [(begin, 1) for begin, _ in times])
+    count = 0
+    for at, step in steps:
+        count += step
+        if count > room:
+            yield Violation("reservations", f"{count} locks of {name} at {at:.3f}, room for {room}")
+
+
+def _certainly_held(evidence: Evidence) -> Iterator[tuple[Event, float, float]]:
+    """Grants, each with the time from which and to which it certainly was in the store.
+
+    An event's time is that of its decision; it may be committed seconds later. So a lock is counted
+    from when its grant was answered, or the next event was decided on it, to when its end was decided.
+    """
+    answered = {
+        (call.answer["workset_id"], call.answer["token"]): call.ended_wall
+        for call in evidence.calls
+        if call.answer
+        and "token" in call.answer
+        and "workset_id" in call.answer
+        and call.ended_wall
+    }
+    for trail in evidence.tables.trails.values():
+        for tenure in tenures_of(trail):
+            grant = tenure.granted
+            later = [e for e in trail if e.version > grant.version]
+            begins = [e.occurred_at.timestamp() for e in later[:1]]
+            told = answered.get(tenure.key)
+            begins += [told] if told else []
+            end = tenure.ended.occurred_at.timestamp() if tenure.ended else float("inf")
+            if begins and min(begins) < end:
+                yield grant, min(begins), end

@@ -6,6 +6,7 @@ service's `main` is called. Nothing of it is in the product.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.chaos.options import StoreName
 
@@ -30,6 +31,7 @@ class Plant:
         long_holds: share of holds that last for several renewals.
         brief: all outages are shorter than a lease.
         states: replicas of state; 0 means as many as usual.
+        monitors: how many.
     """
 
     words: str
@@ -39,6 +41,7 @@ class Plant:
     long_holds: float = 0.08
     brief: bool = True
     states: int = 0
+    monitors: int = 4
 
 
 PLANTS: Mapping[str, Plant] = {
@@ -67,7 +70,19 @@ PLANTS: Mapping[str, Plant] = {
     ),
     "blind_retry": Plant("blind retry", store="dynamodb", weights={"store drops answers": 5}),
     "cursor_before_delivery": Plant(
-        "cursor advanced before delivery", minutes=1.0, weights={"kill notifier": 12}
+        "cursor advanced before delivery",
+        minutes=1.5,
+        # Many events, and nothing that keeps them from coming.
+        weights={
+            **_STATE_STAYS,
+            **dict.fromkeys(
+                ("kill monitor", "stop monitor", "kill scheduler", "stop scheduler"), 0
+            ),
+            **dict.fromkeys(("state refuses", "state hangs", "state answers 500"), 0),
+            "kill notifier": 12,
+        },
+        long_holds=0.0,
+        monitors=8,
     ),
     "reaper_without_fitness": Plant(
         "reaper without fitness",
@@ -79,3 +94,10 @@ PLANTS: Mapping[str, Plant] = {
     "dispatch_without_check": Plant("dispatch without the conditional check"),
     "request_id_not_stored": Plant("request id not stored", weights={"state drops answers": 5}),
 }
+
+
+def put_in_place(owner: Any, name: str, bug: Any) -> Any:
+    """Put a bug in the place of an attribute; what was there."""
+    before = getattr(owner, name)
+    setattr(owner, name, bug)
+    return before

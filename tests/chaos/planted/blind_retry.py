@@ -5,13 +5,14 @@ from typing import Any
 from daylily_state.app.deciding import Decider
 from daylily_state.domain.commit import Clash, Conflict
 from daylily_state.store.dynamodb.commits import _Attempts
+from tests.chaos.planted import put_in_place
 
 
 def plant(service: str) -> None:
     if service != "state":
         return
     decide = Decider.decide
-    _Attempts._look = lambda *_: Conflict(frozenset({Clash.SLOT}))
+    put_in_place(_Attempts, "_look", lambda *_: Conflict(frozenset({Clash.SLOT})))
 
     async def patched(self: Decider, *args: Any, repeated: Any = None, **kwargs: Any) -> Any:
         asked = False
@@ -23,4 +24,4 @@ def plant(service: str) -> None:
 
         return await decide(self, *args, repeated=asked_once, **kwargs)
 
-    Decider.decide = patched
+    put_in_place(Decider, "decide", patched)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from daylily_notifier.feed.follower import Follower
+from tests.chaos.planted import put_in_place
 
 
 def plant(service: str) -> None:
@@ -14,4 +15,4 @@ def plant(service: str) -> None:
         await self._acknowledge(answer.cursor, grant)
         await record(self, answer, grant)
 
-    Follower._record = patched
+    put_in_place(Follower, "_record", patched)

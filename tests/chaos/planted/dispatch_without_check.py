@@ -4,6 +4,7 @@ from typing import Any
 
 from daylily_client.calls.state import ACQUIRE_LOCK
 from daylily_client.state import AsyncStateClient
+from tests.chaos.planted import put_in_place
 
 
 def plant(service: str) -> None:
@@ -13,4 +14,4 @@ def plant(service: str) -> None:
     async def patched(self: AsyncStateClient, **request: Any) -> Any:
         return await self.call(ACQUIRE_LOCK, **{**request, "force": True})
 
-    AsyncStateClient.acquire_lock = patched
+    put_in_place(AsyncStateClient, "acquire_lock", patched)

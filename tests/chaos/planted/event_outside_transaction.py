@@ -6,13 +6,14 @@ from typing import Any
 from daylily_state.domain.commit import Commit, CommitOutcome, Committed
 from daylily_state.store.sqlite import commits, rows
 from daylily_state.store.sqlite.store import SqliteStore
+from tests.chaos.planted import put_in_place
 
 
 def plant(service: str) -> None:
     if service != "state":
         return
     apply = commits.apply
-    commits.save_event = lambda *_: None
+    put_in_place(commits, "save_event", lambda *_: None)
 
     async def patched(self: SqliteStore, commit: Commit, timeout: timedelta) -> CommitOutcome:
         seconds, event_id = timeout.total_seconds(), commit.event.event_id
@@ -21,7 +22,7 @@ def plant(service: str) -> None:
             await self._write_within(seconds, event_id, _put, commit)
         return outcome
 
-    SqliteStore.commit = patched
+    put_in_place(SqliteStore, "commit", patched)
 
 
 def _put(db: Any, commit: Commit) -> None:

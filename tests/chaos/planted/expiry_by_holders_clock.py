@@ -7,12 +7,14 @@ from typing import Any
 
 from daylily_state.app.worksets import Worksets
 from daylily_state.domain import locking
+from tests.chaos.planted import put_in_place
 
 
 def plant(service: str) -> None:
     if service != "state":
         return
-    acquire, touch = locking.acquire, Worksets._touch
+    acquire: Any = locking.acquire
+    touch: Any = Worksets._touch
 
     def patched_acquire(workset: Any, *rest: Any) -> Any:
         commit = acquire(workset, *rest)
@@ -25,8 +27,8 @@ def plant(service: str) -> None:
             wanted = replace(wanted, expires_at=wanted.expires_at + _off(wanted.workset_id))
         return await touch(self, wanted)
 
-    locking.acquire = patched_acquire
-    Worksets._touch = patched_touch
+    put_in_place(locking, "acquire", patched_acquire)
+    put_in_place(Worksets, "_touch", patched_touch)
 
 
 def _off(workset_id: str) -> timedelta:

@@ -5,6 +5,7 @@ from typing import Any
 from daylily_state.domain import transitions
 from daylily_state.domain.model import WorksetState
 from daylily_state.domain.transitions import Cause
+from tests.chaos.planted import put_in_place
 
 
 def plant(service: str) -> None:
@@ -16,4 +17,4 @@ def plant(service: str) -> None:
     def patched(workset: Any, to: WorksetState, cause: Cause) -> Any:
         return row if cause is Cause.ACQUIRE else check(workset, to, cause)
 
-    transitions.check = patched
+    put_in_place(transitions, "check", patched)

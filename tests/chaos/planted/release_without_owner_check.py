@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from daylily_state.domain import locking
+from tests.chaos.planted import put_in_place
 
 
 def plant(service: str) -> None:
@@ -16,4 +17,4 @@ def plant(service: str) -> None:
             command = replace(command, lock_token=workset.lock.token)
         return release(workset, details, command, moment)
 
-    locking.release = patched
+    put_in_place(locking, "release", patched)
