@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daylily_client import ClientOptions, DaylilyError, StateClient
+from daylily_client import ClientOptions, DaylilyError, StateClient, Unauthenticated
 from tests.support.ports import free_port
 
 
@@ -19,10 +19,12 @@ class StateProcess:
 
     Attributes:
         folder: where its database and its log are.
+        environment: further settings.
         port: of the loopback; the same after a restart.
     """
 
     folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
     _process: subprocess.Popen[bytes] | None = None
 
@@ -34,6 +36,7 @@ class StateProcess:
         """Start it, and return once it answers."""
         environment = {
             **os.environ,
+            **self.environment,
             "DAYLILY_PORT": str(self.port),
             "DAYLILY_SQLITE_PATH": str(self.folder / "state.db"),
         }
@@ -47,6 +50,8 @@ class StateProcess:
         try:
             with StateClient(self.address, ClientOptions(timeout=20)) as state:
                 state.get_queue_depth()
+        except Unauthenticated:
+            return  # it asks who calls, so it serves
         except DaylilyError as error:
             said = (self.folder / "state.log").read_text("utf-8")[-2000:]
             raise AssertionError(f"state does not answer: {error}\n{said}") from error
@@ -67,9 +72,11 @@ class StateProcess:
 
 
 @contextmanager
-def state_process(folder: Path) -> Iterator[StateProcess]:
+def state_process(
+    folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[StateProcess]:
     """A started `StateProcess`, stopped at the end."""
-    server = StateProcess(folder)
+    server = StateProcess(folder, environment or {})
     try:
         server.start()
         yield server

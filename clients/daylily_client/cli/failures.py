@@ -44,6 +44,9 @@ _HINTS = {
     "LOCK_LOST": "Somebody else has the workset by now: `worksets get` shows who.",
     "VERSION_MISMATCH": "It changed meanwhile: look at it again, then decide.",
     "CLUSTER_IN_USE": "`worksets clusters drain` it and wait until they have ended.",
+    "UNAUTHENTICATED": "Give your token with --token-file, or DAYLILY_TOKEN_FILE; whoever runs the "
+    "services makes one.",
+    "PERMISSION_DENIED": "docs/access.md has what each role may do.",
     "OUTCOME_UNKNOWN": "Look with `worksets get` whether it went through before trying again.",
 }
 
