@@ -10,7 +10,7 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -178,7 +178,7 @@ class Injector:
         give_up = time.monotonic() + _WAIT_FOR_DELIVERY
         while len(self.system.sink.times) == arrived and time.monotonic() < give_up:  # noqa: ASYNC110 — the sink is in a thread
             await asyncio.sleep(0.02)
-        await asyncio.sleep(self._dice.uniform(0.0, 0.2))
+        await asyncio.sleep(self._dice.uniform(0.0, 1.0))
 
     async def _stop(self, fault: Fault, process: Process) -> None:
         process.send(signal.SIGSTOP)
@@ -212,13 +212,13 @@ class Injector:
 
 
 @asynccontextmanager
-async def _in_thread(block: "object") -> AsyncIterator[None]:
+async def _in_thread(block: AbstractContextManager[None]) -> AsyncIterator[None]:
     """A blocking context manager, entered and left in one thread of its own."""
     loop = asyncio.get_running_loop()
     entered, leave = asyncio.Event(), asyncio.Event()
 
     def run() -> None:
-        with block:  # type: ignore[attr-defined]
+        with block:
             loop.call_soon_threadsafe(entered.set)
             asyncio.run_coroutine_threadsafe(leave.wait(), loop).result()
 

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,6 @@ class Call:
     ended_wall: float | None = None
     answer: Mapping[str, Any] | None = None
     error: str = ""
-    by: tuple[str, ...] = field(default_factory=tuple)
 
     @property
     def succeeded(self) -> bool:

@@ -36,6 +36,7 @@ from daylily_client import (
     duration,
 )
 from tests.chaos.history import Recorder
+from tests.chaos.told import grant_of, lock_of, mask, workset_of
 
 LEASE = 10.0
 _AT_ONCE = 3
@@ -159,7 +160,7 @@ class ChaosMonitor:
                 max_attempts=3,
             )
 
-        answer = await self._try("register", {}, send, _workset)
+        answer = await self._try("register", {}, send, workset_of)
         if answer is not None:
             self._known.append(answer.workset.workset_id)
 
@@ -175,7 +176,7 @@ class ChaosMonitor:
                 max_wait=duration(wait),
             )
 
-        answer = await self._try("claim", {}, send, _grant)
+        answer = await self._try("claim", {}, send, grant_of)
         if answer is not None and answer.HasField("workset"):
             await self._work(Held(answer.workset.workset_id, answer.lock_token, sent_at))
 
@@ -211,7 +212,7 @@ class ChaosMonitor:
             )
 
         args = {"workset_id": workset_id, "force": force}
-        answer = await self._try("force" if force else "acquire", args, send, _grant)
+        answer = await self._try("force" if force else "acquire", args, send, grant_of)
         if answer is not None:
             await self._work(Held(workset_id, answer.lock_token, sent_at))
 
@@ -237,17 +238,17 @@ class ChaosMonitor:
             return await self._state.update_workset(
                 workset_id=workset_id,
                 priority=priority,
-                update_mask=_mask("priority"),
+                update_mask=mask("priority"),
                 reason=op_id,
             )
 
-        await self._try("update", {"workset_id": workset_id}, send, _workset)
+        await self._try("update", {"workset_id": workset_id}, send, workset_of)
 
     async def _set(self, kind: str, workset_id: str, state: Any) -> None:
         async def send(op_id: str) -> Any:
             return await self._state.update_state(workset_id=workset_id, state=state, reason=op_id)
 
-        await self._try(kind, {"workset_id": workset_id}, send, _workset)
+        await self._try(kind, {"workset_id": workset_id}, send, workset_of)
 
     # --- holding ---
 
@@ -330,7 +331,7 @@ class ChaosMonitor:
                 else workset_pb2.ERROR_CATEGORY_UNSPECIFIED,
             )
 
-        await self._call(kind, _args(held), send, _workset)
+        await self._call(kind, _args(held), send, workset_of)
 
     async def _release(self, held: Held) -> None:
         async def send(op_id: str) -> Any:
@@ -338,7 +339,7 @@ class ChaosMonitor:
                 workset_id=held.workset_id, lock_token=held.token, reason=op_id
             )
 
-        await self._try("release", _args(held), send, _workset)
+        await self._try("release", _args(held), send, workset_of)
 
     async def _report(self, held: Held) -> None:
         percent = self._dice.randrange(100)
@@ -357,7 +358,7 @@ class ChaosMonitor:
         async def send(_: str) -> Any:
             return await state.renew_lock(**request)
 
-        return await self._call("renew", args, send, _lock)
+        return await self._call("renew", args, send, lock_of)
 
     async def _write_with_an_old_token(self) -> None:
         if self._ended:
@@ -405,35 +406,6 @@ class _Renewals:
 
 def _args(held: Held) -> dict[str, Any]:
     return {"workset_id": held.workset_id, "token": held.token}
-
-
-def _mask(*paths: str) -> Any:
-    from google.protobuf.field_mask_pb2 import FieldMask  # noqa: PLC0415
-
-    return FieldMask(paths=paths)
-
-
-def _workset(answer: Any) -> Mapping[str, Any]:
-    workset = answer.workset
-    return {
-        "workset_id": workset.workset_id,
-        "state": workset_pb2.WorksetState.Name(workset.state).removeprefix("WORKSET_STATE_"),
-        "version": workset.version,
-    }
-
-
-def _grant(answer: Any) -> Mapping[str, Any]:
-    if not answer.HasField("workset"):
-        return {}
-    return {**_workset(answer), **_expiry(answer.workset.lock), "token": answer.lock_token}
-
-
-def _lock(answer: Any) -> Mapping[str, Any]:
-    return {**_expiry(answer.lock), "token": answer.lock.token}
-
-
-def _expiry(lock: workset_pb2.Lock) -> Mapping[str, Any]:
-    return {"expires_at": lock.expires_at.ToNanoseconds() / 1e9}
 
 
 async def _main(given: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ import signal
 from contextlib import aclosing
 from pathlib import Path
 
+from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import event_pb2, workset_pb2
 
 from daylily_client import AsyncStateClient, DaylilyError
@@ -36,12 +37,21 @@ async def _count(state: AsyncStateClient, recorder: Recorder) -> None:
             answer = await state.get_queue_depth()
         except DaylilyError:
             continue
-        counts = {
-            f"{workset_pb2.WorksetState.Name(count.state).removeprefix('WORKSET_STATE_')} "
-            f"{workset_pb2.Priority.Name(count.priority).removeprefix('PRIORITY_')}": count.count
-            for count in answer.counts
-        }
-        recorder.write(what="counts", counts=counts, total=answer.total, cursor=answer.cursor)
+        recorder.write(
+            what="counts",
+            counts=counts_of(answer),
+            total=answer.total,
+            cursor=answer.cursor,
+        )
+
+
+def counts_of(answer: state_pb2.GetQueueDepthResponse) -> dict[str, int]:
+    """The counts by "STATE PRIORITY"."""
+    return {
+        f"{workset_pb2.WorksetState.Name(count.state).removeprefix('WORKSET_STATE_')} "
+        f"{workset_pb2.Priority.Name(count.priority).removeprefix('PRIORITY_')}": count.count
+        for count in answer.counts
+    }
 
 
 async def _main(given: argparse.Namespace) -> None:

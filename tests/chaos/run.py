@@ -15,6 +15,7 @@ from tests.chaos.history import calls, lines
 from tests.chaos.hits import hit
 from tests.chaos.monitor import LEASE
 from tests.chaos.options import Plan
+from tests.chaos.recorder import counts_of
 from tests.chaos.sink import field_of, run_sink
 from tests.chaos.stores import Backend, run_backend
 from tests.chaos.system import System, running
@@ -176,17 +177,8 @@ async def _ask_counts(system: System) -> list[Counted]:
                 answer = await state.get_queue_depth()
             except DaylilyError:
                 continue
-        counts = {f"{_name(count)}": count.count for count in answer.counts}
-        found.append(Counted(counts, answer.total, answer.cursor))
+        found.append(Counted(counts_of(answer), answer.total, answer.cursor))
     return found
-
-
-def _name(count: object) -> str:
-    from daylily.workset.v1 import workset_pb2  # noqa: PLC0415
-
-    state = workset_pb2.WorksetState.Name(count.state)  # type: ignore[attr-defined]
-    priority = workset_pb2.Priority.Name(count.priority)  # type: ignore[attr-defined]
-    return f"{state.removeprefix('WORKSET_STATE_')} {priority.removeprefix('PRIORITY_')}"
 
 
 async def _read(backend: Backend) -> Tables:

@@ -76,10 +76,9 @@ class DynamoDBBackend:
     def fault(self, kind: str, replica: int, met: Met) -> Iterator[None]:
         proxy = self.proxies[replica]
         if kind == "store refuses":
-            before = len(proxy.operations)
-            # Those under way are cut off; what is refused the proxy cannot count.
+            # What is refused never reaches the proxy, so it cannot count.
+            met.count += 1
             with proxy.away():
-                met.count = max(1, before)
                 yield
             return
         if kind == "store hangs":

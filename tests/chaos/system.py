@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daylily.workset.v1 import cluster_pb2
 
-from daylily_client import AsyncStateClient, ClientOptions, DaylilyError
+from daylily_client import AsyncStateClient, ClientOptions
 from tests.chaos.monitor import CUSTOMER
 from tests.chaos.options import Plan
 from tests.chaos.processes import Process
@@ -225,16 +225,6 @@ async def until_served(system: System, replica: int) -> None:
     """Return once a replica takes connections again."""
     process = system.states[replica]
     await _until_listening(system.state_ports[replica], lambda: process.runs)
-
-
-async def answers(system: System, replica: int) -> bool:
-    """Whether a replica answers now."""
-    async with system.direct_state(replica) as state:
-        try:
-            await state.with_timeout(2.0).get_queue_depth()
-        except DaylilyError:
-            return False
-        return True
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Nothing is stuck, and an outage of ours ends no lock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 from daylily_state.domain.events import EventType
 from tests.chaos.checks.tenures import tenures
@@ -102,8 +103,5 @@ def _disturbed(evidence: Evidence, replica: int, at: float) -> bool:
     return at < first + LEASE
 
 
-def _expired_at(details: object) -> float:
-    from datetime import datetime  # noqa: PLC0415
-
-    assert isinstance(details, dict)
+def _expired_at(details: Mapping[str, object]) -> float:
     return datetime.fromisoformat(str(details["expires_at"])).timestamp()

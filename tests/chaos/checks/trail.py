@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from daylily_state.domain.events import Event, EventType
+from daylily_state.domain.events import Event
 from daylily_state.domain.transitions import NOTES, TABLE
 from tests.chaos.checks.tenures import call_id, tenures_of
 from tests.chaos.evidence import Evidence, Violation
@@ -81,10 +81,12 @@ def one_effect(evidence: Evidence) -> Iterator[Violation]:
             yield Violation(
                 "one effect", f"{call.kind} {call.op_id} was refused ({call.error}) and landed"
             )
-    ids = Counter(event.request_id for event in evidence.tables.events if event.request_id)
-    for request_id, count in ids.items():
+    ids = Counter(
+        (event.subject_id, event.request_id) for event in evidence.tables.events if event.request_id
+    )
+    for (workset_id, request_id), count in ids.items():
         if count > 1:
-            yield Violation("one effect", f"request {request_id} made {count} events")
+            yield Violation("one effect", f"request {request_id} made {count} on {workset_id}")
 
 
 def _gone_since(kind: str, error: str) -> bool:
@@ -96,8 +98,3 @@ def _move(event: Event) -> str:
     source = event.from_state.name if event.from_state else "nothing"
     target = event.to_state.name if event.to_state else "nothing"
     return f"version {event.version}, {event.type.name} from {source} to {target}"
-
-
-def timeouts(evidence: Evidence) -> int:
-    """How many locks were timed out."""
-    return sum(event.type is EventType.LOCK_TIMEOUT for event in evidence.tables.events)
