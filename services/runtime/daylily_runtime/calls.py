@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 import uuid
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -40,8 +41,10 @@ class Call:
     """Who makes it, for audit trails: `identity` where there is one, else what the caller says."""
     counted: bool = False
     """Whether it is one of the streams that its identity may have open."""
+    revoked: bool = False
+    """Its identity is known no more."""
     cut_off: bool = False
-    """The server ended it because it is stopping."""
+    """The server ended it."""
 
     @property
     def is_infrastructure(self) -> bool:
@@ -120,6 +123,20 @@ class ActiveCalls:
                 if not call.is_infrastructure and (call.streams or not streams_only)
             ]
         )
+
+    def revoke(self, gone: Callable[[Identity], bool]) -> int:
+        """End the streams of those who are gone, and give how many there were.
+
+        Calls with a single answer come to their end: they were good when they began.
+        """
+        found = [
+            call
+            for call in self._tasks
+            if call.streams and call.identity is not None and gone(call.identity)
+        ]
+        for call in found:
+            call.revoked = True
+        return self._cut_off(found)
 
     def end_infrastructure(self) -> None:
         """End health and reflection, also those calls of theirs that are just arriving."""

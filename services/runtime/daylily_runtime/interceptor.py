@@ -15,6 +15,7 @@ import grpc
 import structlog
 from google.rpc.status_pb2 import Status
 
+from daylily_runtime.access.errors import UnauthenticatedError
 from daylily_runtime.access.gate import Gate
 from daylily_runtime.call_metrics import CallMetrics
 from daylily_runtime.calls import (
@@ -286,6 +287,8 @@ class CallLayer(grpc.aio.ServerInterceptor):
     def _known(self, call: Call, context: Context, error: BaseException) -> ServiceError | None:
         if isinstance(error, asyncio.CancelledError) and call.cut_off:
             _forget_cancellation()
+            if call.revoked:
+                return UnauthenticatedError("You are not known here any more.")
             return ServiceError(
                 "This server is stopping. Ask another, or again in a moment.",
                 code=grpc.StatusCode.UNAVAILABLE,

@@ -220,7 +220,7 @@ class Server:
         self._grpc = grpc.aio.server(interceptors=[layer], options=channel_options(self.settings))
         self._gate.open()
         if self._gate.file is not None:
-            self.background("identities", self._gate.file.run)
+            self.background("identities", lambda: self._gate.follow(self._calls))
         await self._export_metrics()
         await self._build(self)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)

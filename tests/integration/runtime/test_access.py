@@ -216,6 +216,25 @@ async def test_the_file_is_read_again_when_it_changes(file):
         assert await client.get(b"hi", metadata=(("authorization", f"Bearer {new}"),)) == b"hi"
 
 
+async def test_who_leaves_the_file_loses_his_streams_and_nobody_else(file):
+    async with guarded(file) as client:
+        gone = client.watch(b"for ever", metadata=bearing("vera"))
+        stays = client.watch(b"for ever", metadata=bearing("olga"))
+        for stream in (gone, stays):
+            assert await stream.read() == b"0"
+        file.write_text(document(entry("olga"), entry("anna")))
+        refusal = await refused(gone)
+        assert refusal.code == grpc.StatusCode.UNAUTHENTICATED
+        assert refusal.info.reason == "UNAUTHENTICATED"
+        assert await stays.read() == b"1"
+        assert await stays.read() == b"2"
+        file.write_text(document({**entry("olga"), "role": "viewer"}, entry("anna")))
+        assert (await refused(stays)).code == grpc.StatusCode.UNAUTHENTICATED
+        again = client.watch(b"for ever", metadata=bearing("olga"))
+        assert await again.read() == b"0"
+        again.cancel()
+
+
 async def test_a_file_that_became_wrong_leaves_things_as_they_are(file):
     stream = io.StringIO()
     configure_logging("info", stream=stream)

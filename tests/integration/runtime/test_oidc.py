@@ -7,6 +7,7 @@ import time
 from contextlib import asynccontextmanager
 
 import grpc
+import jwt
 import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -168,6 +169,20 @@ async def test_keys_are_fetched_once_and_again_when_a_token_names_a_new_one(issu
     assert issuer.fetches == 2
     with pytest.raises(UnauthenticatedError):
         await checker.claims(old)
+
+
+async def test_a_token_without_a_key_id_is_checked_with_the_only_key(issuer, checker, clock):
+    key = issuer.keys["k1"]
+    token = jwt.encode(
+        {"iss": issuer.url, "aud": AUDIENCE, "sub": "ada", "exp": int(time.time()) + 60},
+        key,
+        algorithm="RS256",
+    )
+    assert (await checker.claims(token))["sub"] == "ada"
+    issuer.keys["k2"] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    clock.tick(FRESH_SECONDS + 1)
+    with pytest.raises(UnauthenticatedError):
+        await checker.claims(token)
 
 
 async def test_a_key_that_is_not_published_any_more_is_good_for_ten_minutes(issuer, checker, clock):

@@ -13,7 +13,6 @@ from daylily_runtime.access.limits import CallRate, OpenStreams
 from daylily_runtime.access.new_token import main
 from daylily_runtime.access.tokens import hash_of, is_hash, new_token
 from daylily_runtime.access.watched import WatchedFile
-from daylily_runtime.testing import ManualClock
 
 HASH = hash_of("a")
 
@@ -179,7 +178,7 @@ async def test_a_file_is_read_again_only_when_it_changed(tmp_path):
             raise IdentitiesError(text)
         return text
 
-    watched = WatchedFile(path, read, IdentitiesError, ManualClock())
+    watched = WatchedFile(path, read, IdentitiesError)
     await watched.look()
     assert (watched.value, len(reads)) == ("one", 1)
     path.write_text("two and more")

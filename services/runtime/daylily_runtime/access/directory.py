@@ -41,6 +41,7 @@ class IdentitiesError(Exception):
 class Directory:
     """Identities by what proves them."""
 
+    identities: tuple[Identity, ...] = ()
     by_hash: Mapping[str, Identity] = field(default_factory=dict, repr=False)
     by_certificate: Mapping[str, Identity] = field(default_factory=dict)
     by_subject: Mapping[str, Identity] = field(default_factory=dict)
@@ -141,7 +142,7 @@ class _Entry(BaseModel):
     limits: dict[str, tuple[Annotated[str, Field(min_length=1)], ...]] = Field(default_factory=dict)
 
     def identity(self) -> Identity:
-        return Identity(self.name, self.role, self.limits)
+        return Identity(self.name, self.role, self.limits, listed=True)
 
 
 class _File(BaseModel):
@@ -150,30 +151,29 @@ class _File(BaseModel):
     identities: tuple[_Entry, ...] = ()
 
     def directory(self: Self) -> Directory:
-        names: set[str] = set()
+        known: dict[str, Identity] = {}
         by_hash: dict[str, Identity] = {}
         by_certificate: dict[str, Identity] = {}
         by_subject: dict[str, Identity] = {}
         for entry in self.identities:
-            if entry.name in names:
+            if entry.name in known:
                 raise IdentitiesError(f"{entry.name} is there twice.")
             if entry.role is Role.SERVICE and len(entry.name) > SERVICE_NAME_BYTES:
                 raise IdentitiesError(
                     f"{entry.name}: the name of a service has {SERVICE_NAME_BYTES} characters "
                     "at most."
                 )
-            names.add(entry.name)
-            identity = entry.identity()
-            for known, keys in (
+            identity = known[entry.name] = entry.identity()
+            for proofs, keys in (
                 (by_hash, entry.tokens),
                 (by_certificate, entry.certificates),
                 (by_subject, entry.subjects),
             ):
                 for key in keys:
-                    if key in known:
+                    if key in proofs:
                         raise IdentitiesError(
                             f"{entry.name} has a token, certificate or subject of "
-                            f"{known[key].name}."
+                            f"{proofs[key].name}."
                         )
-                    known[key] = identity
-        return Directory(by_hash, by_certificate, by_subject)
+                    proofs[key] = identity
+        return Directory(tuple(known.values()), by_hash, by_certificate, by_subject)

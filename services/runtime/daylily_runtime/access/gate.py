@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 import grpc
+import structlog
 
 from daylily_runtime.access.directory import Directory, IdentitiesError, read_directory
 from daylily_runtime.access.errors import (
@@ -23,7 +24,7 @@ from daylily_runtime.access.limits import CallRate, OpenStreams
 from daylily_runtime.access.oidc import Issuer, OidcSettings, name_of
 from daylily_runtime.access.roles import Identity, Role, Rule, Rules, why_not
 from daylily_runtime.access.watched import WatchedFile
-from daylily_runtime.calls import ACTOR_KEY, ANONYMOUS, Call
+from daylily_runtime.calls import ACTOR_KEY, ANONYMOUS, ActiveCalls, Call
 from daylily_runtime.clock import Clock
 from daylily_runtime.settings import ServerSettings
 from daylily_runtime.wire import StartError
@@ -33,6 +34,9 @@ ACTOR_BYTES: Final = 64
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_LOOK_SECONDS: Final = 0.5
 _HEALTH: Final = "grpc.health.v1.Health/"
 _STREAM_RETRY_SECONDS: Final = 5.0
 # An RPC without a rule is one that somebody forgot: it is for nobody but an admin.
@@ -54,7 +58,7 @@ class Gate:
         self._streams = OpenStreams(settings.max_streams)
         self._issuer = Issuer(_oidc(settings), clock) if settings.oidc_issuer else None
         self.file: WatchedFile[Directory] | None = None
-        """The identities, once `open` has read them; its `run` has to be run."""
+        """The identities, once `open` has read them; `follow` has to be run."""
         self._path = settings.identities
 
     def open(self) -> None:
@@ -66,9 +70,18 @@ class Gate:
         if self._path is None:
             return
         try:
-            self.file = WatchedFile(self._path, read_directory, IdentitiesError, self._clock)
+            self.file = WatchedFile(self._path, read_directory, IdentitiesError)
         except IdentitiesError as error:
             raise StartError(f"DAYLILY_IDENTITIES: {error}") from None
+
+    async def follow(self, calls: ActiveCalls) -> None:
+        """Read the file again when it changes, for ever; streams of those who left it are ended."""
+        while True:
+            await self._clock.sleep(_LOOK_SECONDS)
+            if self.file is not None and await self.file.look():
+                count = calls.revoke(self._is_gone)
+                if count:
+                    _log.warning("streams_revoked", count=count)
 
     @property
     def closed(self) -> bool:
@@ -120,6 +133,10 @@ class Gate:
         """A call ended."""
         if call.counted and call.identity is not None:
             self._streams.leave(call.identity.name)
+
+    def _is_gone(self, identity: Identity) -> bool:
+        known = self.file.value.identities if self.file else ()
+        return identity.listed and identity not in known
 
     async def _authenticate(self, authorization: str, context: Context) -> Identity:
         if authorization:

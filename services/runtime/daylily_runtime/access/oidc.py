@@ -128,10 +128,10 @@ class Issuer:
 
     async def _key(self, kid: str) -> jwt.PyJWK:
         now = self._clock.monotonic()
-        known = self._keys.get(kid)
+        known = self._named(kid)
         if known is None or self._fetched_at is None or now - self._fetched_at > FRESH_SECONDS:
             await self._refresh(kid)
-            known = self._keys.get(kid)
+            known = self._named(kid)
         if self._fetched_at is None or self._clock.monotonic() - self._fetched_at > GOOD_SECONDS:
             raise IssuerUnavailableError(
                 "The issuer of tokens does not answer, so yours cannot be checked.",
@@ -141,11 +141,17 @@ class Issuer:
             raise UnauthenticatedError("The token is signed with a key that its issuer has not.")
         return known
 
+    def _named(self, kid: str) -> jwt.PyJWK | None:
+        """The key of this id; the only one for a token that names none."""
+        if not kid and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(kid)
+
     async def _refresh(self, kid: str) -> None:
         async with self._fetching:
             now = self._clock.monotonic()
             fresh = self._fetched_at is not None and now - self._fetched_at <= FRESH_SECONDS
-            if fresh and kid in self._keys:
+            if fresh and self._named(kid) is not None:
                 return  # another call fetched it while this one waited
             if self._tried_at is not None and now - self._tried_at < LEAST_PAUSE_SECONDS:
                 return
@@ -173,7 +179,7 @@ class Issuer:
                 key = jwt.PyJWK(entry)
             except (jwt.PyJWTError, TypeError, ValueError, AttributeError):
                 continue  # of a kind that is not known here
-            if key.key_type != "oct":
+            if key.key_type != "oct" and entry.get("use", "sig") == "sig":
                 keys[key.key_id or ""] = key
         if not keys:
             raise IssuerError("no key was published that can be used")

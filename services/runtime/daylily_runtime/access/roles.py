@@ -37,6 +37,8 @@ class Identity:
     name: str
     role: Role
     limits: Limits = field(default_factory=dict)
+    listed: bool = field(default=False, compare=False)
+    """Whether the file of identities has it; else an issuer vouched for it."""
 
     def reaches(self, role: Role) -> bool:
         """Whether it is a person or a monitor of at least this role."""

@@ -3,18 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import structlog
-
-from daylily_runtime.clock import Clock
 
 T = TypeVar("T")
 Signature = tuple[int, int, int] | None
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-LOOK_SECONDS: Final = 0.5
 
 
 def signature(path: Path) -> Signature:
@@ -33,7 +29,6 @@ class WatchedFile(Generic[T]):
         path: the file.
         read: makes the value of it.
         refusal: what `read` raises when the file is wrong.
-        clock: time between looks.
 
     Raises:
         refusal: the file is wrong at the start.
@@ -44,30 +39,23 @@ class WatchedFile(Generic[T]):
         path: Path,
         read: Callable[[Path], T],
         refusal: type[Exception],
-        clock: Clock,
     ) -> None:
         self._path = path
         self._read = read
         self._refusal = refusal
-        self._clock = clock
         self._seen = signature(path)
         self.value = read(path)
 
-    async def run(self) -> None:
-        """Look for ever."""
-        while True:
-            await self._clock.sleep(LOOK_SECONDS)
-            await self.look()
-
-    async def look(self) -> None:
-        """Read the file if it changed since it was looked at last."""
+    async def look(self) -> bool:
+        """Read the file if it changed since it was looked at last; whether there is a new value."""
         now = await asyncio.to_thread(signature, self._path)
         if now == self._seen:
-            return
+            return False
         self._seen = now
         try:
             self.value = await asyncio.to_thread(self._read, self._path)
         except self._refusal as error:
             _log.error("file_not_reloaded", file=str(self._path), error=str(error))
-        else:
-            _log.info("file_reloaded", file=str(self._path))
+            return False
+        _log.info("file_reloaded", file=str(self._path))
+        return True
