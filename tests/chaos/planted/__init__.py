@@ -71,18 +71,21 @@ PLANTS: Mapping[str, Plant] = {
     "blind_retry": Plant("blind retry", store="dynamodb", weights={"store drops answers": 5}),
     "cursor_before_delivery": Plant(
         "cursor advanced before delivery",
+        store="dynamodb",
         minutes=1.5,
-        # Many events, and nothing that keeps them from coming.
+        # The notifier dies again and again, while everything that it writes takes its time.
         weights={
             **_STATE_STAYS,
             **dict.fromkeys(
                 ("kill monitor", "stop monitor", "kill scheduler", "stop scheduler"), 0
             ),
             **dict.fromkeys(("state refuses", "state hangs", "state answers 500"), 0),
-            "kill notifier": 12,
+            **dict.fromkeys(("store answers 500", "store drops answers", "state delays"), 0),
+            "store delays": 8,
+            "kill notifier": 8,
         },
         long_holds=0.0,
-        monitors=8,
+        states=1,
     ),
     "reaper_without_fitness": Plant(
         "reaper without fitness",
