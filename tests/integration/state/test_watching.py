@@ -9,6 +9,7 @@ from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import event_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from daylily_runtime.testing import ManualClock
 from tests.integration.state.asking import (
     URGENT,
     acquire,
@@ -107,6 +108,29 @@ async def test_since_begins_with_the_first_event_of_that_time(still, clock):
     ):
         async with watching(still, since=at(moment)) as watch:
             assert len(await watch.to_the_end()) == count
+
+
+async def test_since_misses_nothing_when_the_clocks_of_replicas_differ(file, clock):
+    """Two seconds are what clocks may differ by; a lane is then not quite in order of time."""
+    behind = ManualClock(clock.now() - timedelta(seconds=2))
+    async with (
+        replica(settings_on_file(file), clock) as first,
+        replica(settings_on_file(file), behind) as second,
+    ):
+        await register(first.stub, "a")
+        for number in range(30):
+            each = (first, second, second)[number % 3]
+            await acquire(each.stub, "a", owner_id=f"m{number}", force=True)
+            for time in (clock, behind):
+                time.tick(0.3)
+        everything = await events(first.stub, "a")
+        for start in everything:
+            moment = start.occurred_at.ToDatetime()
+            wanted = {e.version for e in everything if e.occurred_at.ToDatetime() >= moment}
+            async with watching(first.stub, since=start.occurred_at) as watch:
+                await clock.advance(0.3)
+                found = await watch.to_the_end()
+            assert wanted <= {event.version for event in found}
 
 
 async def test_a_consumer_begins_at_its_durable_position(stub):

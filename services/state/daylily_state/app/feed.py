@@ -10,7 +10,7 @@ import heapq
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
@@ -30,6 +30,8 @@ HEARTBEAT_SECONDS: Final = 20.0
 _KEPT_PER_LANE: Final = 512
 _READ_AT_ONCE: Final = 200
 _TOLD_AT_ONCE: Final = 500  # of the largest events: half a megabyte
+# More than the clocks of two replicas may differ by: what is looked for by time begins so much earlier.
+_CLOCKS_APART: Final = timedelta(seconds=5)
 # A store that fails is asked again after this long.
 _PAUSE_SECONDS: Final = 0.5
 
@@ -146,12 +148,12 @@ class Feed:
         return tuple(firsts)
 
     async def _slot_before(self, lane: int, head: int, moment: datetime) -> int:
-        """Bisect a lane: events lie in it by commit, which is by time but for the odd moment."""
+        """Bisect a lane. Events lie in it by commit, which is by time but for what clocks differ."""
         low, high = 0, head
         while low < high:
             middle = (low + high) // 2
             events = await self._store.read_lane(lane, middle, 1, strong=True)
-            if events and events[0].occurred_at < moment:
+            if events and events[0].occurred_at + _CLOCKS_APART < moment:
                 low = middle + 1
             else:
                 high = middle
