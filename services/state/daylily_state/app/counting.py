@@ -12,7 +12,7 @@ from daylily_runtime import Clock
 from daylily_state.app.feed import Batch, Feed
 from daylily_state.domain import cursor
 from daylily_state.domain.counts import Counts, Depth
-from daylily_state.domain.errors import StoreUnavailableError
+from daylily_state.domain.errors import InvalidCursorError, StoreUnavailableError
 from daylily_state.domain.limits import SNAPSHOT_BYTES
 from daylily_state.domain.records import Position, Snapshot
 from daylily_state.ports import Store
@@ -79,9 +79,24 @@ class Counting:
     async def _load(self) -> None:
         found = await self._store.get_snapshot(SNAPSHOT)
         if found is not None:
-            self._counts = Counts.load(found.data)
-            self._position = self._saved = cursor.decode(found.cursor)
+            await self._take(found)
         self._save_at = self._clock.monotonic() + _CHECKPOINT_SECONDS
+
+    async def _take(self, found: Snapshot) -> None:
+        """Begin with a checkpoint. One that cannot be read, or is ahead of the feed because the
+        tables were restored from different times, is left aside: all of the feed is folded anew.
+        """
+        heads = await self._store.heads()
+        try:
+            counts, position = Counts.load(found.data), cursor.decode(found.cursor)
+        except (ValueError, InvalidCursorError) as error:
+            _log.warning("counts_checkpoint_unreadable", error=repr(error))
+            return
+        if any(seq > head for seq, head in zip(position, heads, strict=True)):
+            _log.warning("counts_checkpoint_ahead_of_feed", cursor=found.cursor)
+            return
+        self._counts = counts
+        self._position = self._saved = position
 
     async def _follow(self) -> None:
         async for batch in self._batches():

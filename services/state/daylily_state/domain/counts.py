@@ -69,13 +69,20 @@ class Counts:
 
     @classmethod
     def load(cls, data: bytes) -> "Counts":
-        """The fold that `dump` gave."""
-        held = json.loads(zlib.decompress(data))
+        """The fold that `dump` gave.
+
+        Raises:
+            ValueError: it did not give these bytes.
+        """
         self = cls()
-        for state, rank, number in held["counts"]:
-            self._counts[WorksetState[state], Priority[rank]] = number
-        for key, at in held["startable_since"].items():
-            self._startable_since[key] = at and datetime.fromisoformat(at)
+        try:
+            held = json.loads(zlib.decompress(data))
+            for state, rank, number in held["counts"]:
+                self._counts[WorksetState[state], Priority[rank]] = number
+            for key, at in held["startable_since"].items():
+                self._startable_since[key] = at and datetime.fromisoformat(at)
+        except (AttributeError, KeyError, TypeError, zlib.error) as error:
+            raise ValueError("no fold of this version") from error
         return self
 
     def _count(self, state: WorksetState, priority: Priority, by: int) -> None:
