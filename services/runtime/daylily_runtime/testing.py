@@ -4,6 +4,7 @@ import asyncio
 import heapq
 from datetime import UTC, datetime, timedelta
 
+_BEGIN = 1000.0  # of monotonic time, seconds
 _SETTLE_ROUNDS = 20  # turns of the loop that woken tasks get to come to rest
 
 
@@ -15,8 +16,9 @@ class ManualClock:
     """
 
     def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        self._wall = start
-        self._monotonic = 1000.0
+        self._start = start
+        self._set_by = timedelta()
+        self._monotonic = _BEGIN
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._count = 0
 
@@ -26,7 +28,8 @@ class ManualClock:
         return sum(not wake.done() for _, _, wake in self._sleepers)
 
     def now(self) -> datetime:
-        return self._wall
+        # From the beginning, not by adding up: many small steps would drift by microseconds.
+        return self._start + self._set_by + timedelta(seconds=self._monotonic - _BEGIN)
 
     def monotonic(self) -> float:
         return self._monotonic
@@ -42,11 +45,10 @@ class ManualClock:
 
     def jump_wall(self, seconds: float) -> None:
         """Move the wall clock alone, as a clock that is set does; nobody wakes up."""
-        self._wall += timedelta(seconds=seconds)
+        self._set_by += timedelta(seconds=seconds)
 
     def tick(self, seconds: float) -> None:
         """Let time pass without giving anybody the chance to see the moments between."""
-        self._wall += timedelta(seconds=seconds)
         self._monotonic += seconds
         while self._sleepers and self._sleepers[0][0] <= self._monotonic:
             wake = heapq.heappop(self._sleepers)[2]

