@@ -72,7 +72,7 @@ PLANTS: Mapping[str, Plant] = {
     "cursor_before_delivery": Plant(
         "cursor advanced before delivery",
         store="dynamodb",
-        minutes=1.5,
+        minutes=2.0,
         # The notifier dies again and again, while everything that it writes takes its time.
         weights={
             **_STATE_STAYS,
