@@ -15,6 +15,11 @@ _KEEPALIVE_MS = 30_000
 _KEEPALIVE_TIMEOUT_MS = 10_000
 
 
+# Calls that have arrived and not begun. Beyond core's own 1,000 it cancels some without a word, which
+# no client repeats; a thousand monitors that come back at once have to be served or told to wait.
+_PENDING_MOST = 10_000
+
+
 class StartError(Exception):
     """The server cannot start; the message says why in a sentence."""
 
@@ -35,6 +40,8 @@ def channel_options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.max_send_message_length", settings.max_response_bytes),
         # Two processes on one port would share its clients at random; a taken port is an error.
         ("grpc.so_reuseport", 0),
+        ("grpc.server.max_pending_requests", _PENDING_MOST),
+        ("grpc.server.max_pending_requests_hard_limit", _PENDING_MOST),
     ]
 
 

@@ -24,7 +24,7 @@ from tests.integration.state.asking import (
     set_state,
 )
 from tests.integration.state.every_rpc import METHODS, first_answer, good, prepare
-from tests.integration.state.refusals import refused
+from tests.integration.state.refusals import refusal, refused
 from tests.integration.state.replicas import NOT_SERVING, SERVING, replica, settings_on_file
 from tests.integration.state.watching import watching
 
@@ -184,6 +184,22 @@ async def test_the_server_gives_no_call_longer_than_its_own_limit(file, faults):
             "DEADLINE_EXCEEDED",
         )
         faults.store.go_on()
+
+
+async def test_more_calls_at_once_than_can_be_served_are_told_to_come_again(lab):
+    """As when a thousand monitors come back from an outage together."""
+    answers = await asyncio.gather(
+        *(get(lab.stub, "ws-1") for _ in range(1500)), return_exceptions=True
+    )
+    for answer in answers:
+        if isinstance(answer, grpc.aio.AioRpcError):
+            found = refusal(answer)
+            assert (found.code, found.reason) == (
+                grpc.StatusCode.UNAVAILABLE,
+                "STORE_UNAVAILABLE",
+            )
+            assert found.retry_after is not None
+    assert (await get(lab.stub, "ws-1")).state == READY
 
 
 async def test_a_lane_whose_writer_hangs_delays_no_other_lane_and_its_own_goes_on_later(
