@@ -2,11 +2,11 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import boto3
 
@@ -17,6 +17,8 @@ from daylily_state.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
+
+T = TypeVar("T")
 
 
 class Endpoint(Protocol):
@@ -93,7 +95,7 @@ async def emptied_replicas(endpoint: Endpoint) -> AsyncIterator[Replicas]:
     For tests after which nothing is under way any more.
     """
     free = _free_prefixes.setdefault(endpoint.endpoint_url, [])
-    fresh = not free
+    fresh = not free or not await asyncio.to_thread(_exists, endpoint, free[-1])
     prefix = own_prefix() if fresh else free.pop()
     settings = dynamodb_settings(endpoint, prefix)
     async with replicas_on(lambda: DynamoDBStore(settings), create=fresh) as replicas:
@@ -108,16 +110,31 @@ _free_prefixes: dict[str, list[str]] = {}
 _clients: dict[str, "DynamoDBClient"] = {}
 
 
-def _empty(endpoint: Endpoint, prefix: str) -> None:
-    client = _clients.get(endpoint.endpoint_url)
-    if client is None:  # one for all tests: a client is dear to make
-        client = _clients[endpoint.endpoint_url] = boto3.client(
+def _client(endpoint: Endpoint) -> "DynamoDBClient":
+    """One for all tests: a client is dear to make."""
+    if endpoint.endpoint_url not in _clients:
+        _clients[endpoint.endpoint_url] = boto3.client(
             "dynamodb",
             endpoint_url=endpoint.endpoint_url,
             region_name=endpoint.region,
             aws_access_key_id=endpoint.access_key_id,
             aws_secret_access_key=endpoint.secret_access_key,
         )
+    return _clients[endpoint.endpoint_url]
+
+
+def _exists(endpoint: Endpoint, prefix: str) -> bool:
+    """Whether the tables are still there: a test may have made moto forget everything."""
+    client = _client(endpoint)
+    try:
+        client.describe_table(TableName=prefix + next(iter(TABLES)))
+    except client.exceptions.ResourceNotFoundException:
+        return False
+    return True
+
+
+def _empty(endpoint: Endpoint, prefix: str) -> None:
+    client = _client(endpoint)
     for name, model in TABLES.items():
         keys = [
             attribute.attr_name
@@ -125,8 +142,21 @@ def _empty(endpoint: Endpoint, prefix: str) -> None:
             if attribute.is_hash_key or attribute.is_range_key
         ]
         for page in client.get_paginator("scan").paginate(TableName=prefix + name):
-            for item in page["Items"]:
-                client.delete_item(TableName=prefix + name, Key={key: item[key] for key in keys})
+            for some in batched(page["Items"], 25):
+                client.batch_write_item(
+                    RequestItems={
+                        prefix + name: [
+                            {"DeleteRequest": {"Key": {key: item[key] for key in keys}}}
+                            for item in some
+                        ]
+                    }
+                )
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in parts of this size."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 @asynccontextmanager

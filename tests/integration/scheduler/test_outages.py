@@ -85,7 +85,7 @@ async def test_a_scheduler_does_not_serve_without_state_and_catches_up_with_it(s
 
     await until(not_serving)
     with pytest.raises(DaylilyError) as refused:
-        await claim(client.with_timeout(1))
+        await claim(client.with_timeout(10))
     assert refused.value.code is grpc.StatusCode.UNAVAILABLE
 
     await system.start_state()

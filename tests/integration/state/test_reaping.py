@@ -95,10 +95,10 @@ async def test_a_workset_that_kills_every_holder_ends_in_error(lab, clock, fault
     await register(lab, "ws-1")
     for _ in range(10):
         await acquire(lab, "ws-1", lease=LEASE)
-        await live(clock, faults, 13)
+        await live(clock, faults, 15)
         assert (await get(lab, "ws-1")).state == READY
     await acquire(lab, "ws-1", lease=LEASE)
-    await live(clock, faults, 13)
+    await live(clock, faults, 15)
     found = await get(lab, "ws-1")
     assert (found.state, found.attempt, found.infrastructure_failures) == (ERROR, 0, 11)
     assert (await restore(lab, "ws-1")).infrastructure_failures == 0
@@ -112,7 +112,7 @@ async def test_what_a_dead_holder_had_reserved_is_free_again(lab, clock, faults)
     )
     await run(lab, "ws-1", cluster_name="c1", lease=LEASE)
     assert (await cluster(lab)).reserved.vcpus == 8
-    await live(clock, faults, 13)
+    await live(clock, faults, 15)
     assert (await cluster(lab)).reserved == cluster_pb2.Resources()
     used = await customer(lab)
     assert (used.running, used.reserved_usd, used.spent_usd) == (0, 0, 0)
@@ -126,7 +126,7 @@ async def test_a_cancelled_run_that_never_answers_is_acknowledged_in_its_stead(l
     await cancel(lab, "ws-1")
     assert (await refused(restore(lab, "ws-1"))).reason == "LOCK_HELD"
     assert (await cluster(lab)).reserved.vcpus == 8
-    await live(clock, faults, 13)
+    await live(clock, faults, 15)
     found = await get(lab, "ws-1")
     assert (found.state, found.HasField("lock")) == (IGNORED, False)
     assert (await cluster(lab)).reserved.vcpus == 0

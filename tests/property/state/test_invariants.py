@@ -553,5 +553,5 @@ class Worksets(RuleBasedStateMachine):
         assert Counts.load(self.counts.dump()).depth(self.now) == depth
 
 
-Worksets.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+Worksets.TestCase.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)
 test_any_order_of_commands_keeps_the_invariants = Worksets.TestCase
