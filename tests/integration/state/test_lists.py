@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import count
 
 import grpc
 import pytest
@@ -27,6 +28,7 @@ from tests.integration.state.asking import (
     fail,
     put_cluster,
     register,
+    release,
     run,
     struct,
 )
@@ -146,26 +148,23 @@ async def test_a_page_has_100_worksets_unless_asked_otherwise_and_500_at_most(st
     assert [len(page) for page in await pages(stub, 2**32 - 1)] == [500, 10]
 
 
-async def test_a_workset_that_matches_throughout_is_seen_once_whatever_goes_on(stub):
-    stay = [f"w{number:02}" for number in range(40)]
-    for name in stay:
-        await register(stub, name)
+async def churn(stub, stay):
+    """Everything that moves rows in an index: new ones, cancelled ones, locks given back."""
+    for number in count():
+        name = stay[number * 7 % len(stay)]
+        await register(stub, f"new-{number}")
+        await cancel(stub, f"new-{number}")
+        await release(stub, name, await acquire(stub, name))
 
-    async def churn():
-        """Everything that moves rows in an index: new ones, priorities, locks given back."""
-        number = 0
-        while True:
-            name = stay[number * 7 % len(stay)]
-            await register(stub, f"new-{number}")
-            await cancel(stub, f"new-{number}")
-            token = await acquire(stub, name)
-            await stub.ReleaseLock(state_pb2.ReleaseLockRequest(workset_id=name, lock_token=token))
-            number += 1
 
-    task = asyncio.create_task(churn())
+async def test_a_workset_that_matches_throughout_is_seen_once_whatever_goes_on(pair):
+    first, second = (each.stub for each in pair)
+    stay = [f"w{number:02}" for number in range(30)]
+    await asyncio.gather(*(register(first, name) for name in stay))
+    task = asyncio.create_task(churn(second, stay))
     try:
         for filters in ({}, {"states": [READY, LOCKED]}, {"states": [READY, LOCKED, IGNORED]}):
-            found = await ids(stub, 3, **filters)
+            found = await ids(first, 3, **filters)
             assert len(found) == len(set(found))
             assert set(stay) <= set(found)
     finally:

@@ -33,19 +33,19 @@ from tests.integration.state.asking import (
 from tests.integration.state.refusals import refused
 
 
-async def bring_to(stub, state):
-    """A workset ws-1 in this state; gives the token of its holder, 0 if it has none."""
-    await register(stub, "ws-1")
+async def bring_to(stub, name, state):
+    """A workset in this state; gives the token of its holder, 0 if it has none."""
+    await register(stub, name)
     if state == LOCKED:
-        return await acquire(stub, "ws-1")
+        return await acquire(stub, name)
     if state == IN_PROGRESS:
-        return await run(stub, "ws-1")
+        return await run(stub, name)
     if state == COMPLETE:
-        await complete(stub, "ws-1")
+        await complete(stub, name)
     elif state == ERROR:
-        await fail(stub, "ws-1")
+        await fail(stub, name)
     elif state == IGNORED:
-        await cancel(stub, "ws-1")
+        await cancel(stub, name)
     return 0
 
 
@@ -72,25 +72,26 @@ STATES = [READY, LOCKED, IN_PROGRESS, COMPLETE, ERROR, IGNORED]
 NAMES = workset_pb2.WorksetState
 
 
-@pytest.mark.parametrize("to", STATES, ids=lambda state: NAMES.Name(state)[14:])
 @pytest.mark.parametrize("origin", STATES, ids=lambda state: NAMES.Name(state)[14:])
-async def test_only_the_moves_of_the_table_happen(still, origin, to):
-    token = await bring_to(still, origin)
-    before = await get(still, "ws-1")
-    if token and (origin, to) not in AS_HOLDER:
-        refusal = await refused(set_state(still, "ws-1", to, token))
-        assert refusal.reason == "ILLEGAL_TRANSITION"
-        assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
-    if (origin, to) not in AS_OPERATOR:
-        refusal = await refused(set_state(still, "ws-1", to))
-        needs_token = token and to in {READY, IN_PROGRESS, COMPLETE, ERROR}
-        assert refusal.reason == ("LOCK_REQUIRED" if needs_token else "ILLEGAL_TRANSITION")
-        assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
-    assert await get(still, "ws-1") == before
-    if token and (origin, to) in AS_HOLDER:
-        assert (await set_state(still, "ws-1", to, token)).state == to
-    elif (origin, to) in AS_OPERATOR:
-        assert (await set_state(still, "ws-1", to)).state == to
+async def test_only_the_moves_of_the_table_happen(still, origin):
+    for to in STATES:
+        name = f"to-{NAMES.Name(to)}"
+        token = await bring_to(still, name, origin)
+        before = await get(still, name)
+        if token and (origin, to) not in AS_HOLDER:
+            refusal = await refused(set_state(still, name, to, token))
+            assert refusal.reason == "ILLEGAL_TRANSITION"
+            assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
+        if (origin, to) not in AS_OPERATOR:
+            refusal = await refused(set_state(still, name, to))
+            needs_token = token and to in {READY, IN_PROGRESS, COMPLETE, ERROR}
+            assert refusal.reason == ("LOCK_REQUIRED" if needs_token else "ILLEGAL_TRANSITION")
+            assert refusal.code == grpc.StatusCode.FAILED_PRECONDITION
+        assert await get(still, name) == before
+        if token and (origin, to) in AS_HOLDER:
+            assert (await set_state(still, name, to, token)).state == to
+        elif (origin, to) in AS_OPERATOR:
+            assert (await set_state(still, name, to)).state == to
 
 
 async def test_attempts_count_the_runs_that_began(still):
