@@ -1,13 +1,18 @@
 """Named consumers of the feed: one holder at a time, and a position that never goes back."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import grpc
 import pytest
 from daylily.state.v1 import state_pb2
 
-from tests.integration.state.asking import register
+from daylily_state.domain.cursor import encode
+from daylily_state.domain.records import Consumer
+from daylily_state.store.sqlite import SqliteStore
+from tests.integration.state.asking import complete, get, register
 from tests.integration.state.refusals import refused
+from tests.integration.state.replicas import replica, settings_on_file
 from tests.integration.state.watching import watching
 
 
@@ -132,6 +137,26 @@ async def test_a_position_merges_by_maximum_and_never_goes_back(still):
     assert await unread(still) == 0
 
 
+async def test_a_position_ahead_of_a_restored_feed_comes_back_to_its_end(file):
+    """Tables may be restored from different times; nobody is shut out by that."""
+    store = SqliteStore(file)
+    await store.create_tables()
+    for name in ("reader", "state.dependencies"):
+        ended = datetime(2026, 1, 1, tzinfo=UTC)
+        await store.put_consumer(Consumer(name, "", 1, ended, (7,) * 16, version=1))
+    await store.close()
+    async with replica(settings_on_file(file)) as state:
+        await take(state.stub, "n1")
+        assert await unread(state.stub) == 0
+        await register(state.stub, "a")
+        assert await unread(state.stub) == 1
+        await register(state.stub, "b", depends_on=["a"])
+        await complete(state.stub, "a")
+        async with asyncio.timeout(30):
+            while not (await get(state.stub, "b")).dependencies_met:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
 async def test_of_many_that_want_it_one_gets_it(stub):
     answers = await asyncio.gather(
         *(take(stub, f"n{number}") for number in range(16)), return_exceptions=True
@@ -163,8 +188,6 @@ async def test_only_a_cursor_can_be_acknowledged(still, cursor):
 
 
 async def test_a_cursor_of_the_future_cannot_be_acknowledged(still, tmp_path):
-    from daylily_state.domain.cursor import encode  # noqa: PLC0415 - no client makes one
-
     held = await take(still, "n1")
     for beyond in ((1,) + (0,) * 15, (2**62,) * 16, (2**70 - 1,) * 16):
         refusal = await refused(ack(still, held.consumer_token, encode(beyond)))

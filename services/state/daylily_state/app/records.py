@@ -56,10 +56,10 @@ class Records:
         """Make a process act as a consumer. Raises ConsumerHeldError."""
         for _ in range(_ATTEMPTS):
             found = await self._store.get_consumer(name)
-            start = cursor.BEGINNING
-            if found is None and start_at_end:
-                start = await self._store.heads()
+            heads = await self._store.heads()
+            start = heads if start_at_end else cursor.BEGINNING
             acquired = consumers.acquire(found, name, owner_id, start, self._clock.now())
+            acquired = consumers.within(acquired, heads)
             if await self._store.put_consumer(acquired):
                 return acquired
         raise ContentionError(retry_after=_RETRY_AFTER)

@@ -73,6 +73,16 @@ def acknowledge(consumer: Consumer, token: int, position: Position, heads: Posit
     return replace(consumer, position=merged, version=consumer.version + 1)
 
 
+def within(consumer: Consumer, heads: Position) -> Consumer:
+    """The consumer no further than the end of the feed (`heads`).
+
+    It is ahead only where tables were restored from different times; left there, it would follow
+    nothing and be refused for ever.
+    """
+    position = tuple(min(pair) for pair in zip(consumer.position, heads, strict=True))
+    return replace(consumer, position=position)
+
+
 def _check(consumer: Consumer, token: int) -> None:
     if not consumer.owner_id or consumer.token != token:
         raise ConsumerLostError(consumer=consumer.name)
