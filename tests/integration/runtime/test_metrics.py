@@ -1,5 +1,6 @@
 """Metrics as Prometheus and CloudWatch read them, after a sequence whose numbers are known."""
 
+import asyncio
 import re
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from daylily_runtime.metrics import Metrics
 from tests.integration.runtime.echo_service import Echo, connected, echo_server
 
 NAMESPACE = "Daylily/Test"
+MISSING = "ECHO_NOT_FOUND"
 
 
 def scraped(port):
@@ -68,9 +70,12 @@ async def test_prometheus_reads_how_calls_ended():
         await client.get(b"hello")
         with pytest.raises(grpc.aio.AioRpcError):
             await client.get(b"missing")
-        read = scraped(server.metrics_port)
+        # A call is counted when its answer has left: the caller may have it a moment before.
+        async with asyncio.timeout(10):
+            while calls(read := scraped(server.metrics_port), "Get", "NOT_FOUND", MISSING) < 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
     assert calls(read, "Get", "OK") == 2
-    assert calls(read, "Get", "NOT_FOUND", "ECHO_NOT_FOUND") == 1
+    assert calls(read, "Get", "NOT_FOUND", MISSING) == 1
     assert read['daylily_rpc_seconds_count{method="Get",service="echo"}'] == "3.0"
 
 

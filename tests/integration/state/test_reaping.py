@@ -143,7 +143,7 @@ async def test_a_replica_that_starts_knows_older_locks_and_gives_them_a_lease(fi
     async with replica(settings_on_file(file), clock, faults) as after:
         await live(clock, faults, 11)
         assert (await get(after.stub, "ws-1")).state == IN_PROGRESS
-        await live(clock, faults, 3)
+        await live(clock, faults, 4)
         assert (await get(after.stub, "ws-1")).state == READY
 
 

@@ -185,9 +185,11 @@ async def test_close_waits_for_what_runs_and_refuses_the_rest(gate):
 
 
 async def test_its_threads_end_with_it():
-    before = threading.active_count()
-    offload = Offload(workers=4, waiting=9, name="store")
+    def own():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("ends-")]
+
+    offload = Offload(workers=4, waiting=9, name="ends")
     await asyncio.gather(*(offload.run(time.sleep, 0.01) for _ in range(8)))
-    assert threading.active_count() == before + 4
+    assert len(own()) == 4
     await offload.close()
-    await until(lambda: threading.active_count() == before)
+    await until(lambda: not own())
