@@ -136,7 +136,7 @@ async def test_an_answer_lost_after_a_conflict_is_a_conflict(proxy, store, well)
 async def test_a_writer_held_between_its_decision_and_its_commit_gets_a_conflict(
     proxy, store, well
 ):
-    """It decided on a slot, then its requests hung for 5 s; meanwhile another took the slot."""
+    """It decided on a slot, then its requests hung; meanwhile another took the slot."""
     workset = await register(store, make_workset())
     late = await change(store, workset, priority=Priority.LOW)
     gate = threading.Event()

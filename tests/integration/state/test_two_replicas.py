@@ -196,6 +196,9 @@ async def test_one_goes_on_when_the_other_stops(shared):
 
 # --- a writer that is held between its decision and its commit ---
 
+# Real time, and longer than any overlap that a feed by time would be given.
+HELD_SECONDS = 5.0
+
 
 class Held:
     """Holds the first commit on a subject until it is let go, as a stopped process would."""
@@ -237,6 +240,7 @@ async def test_nothing_lands_behind_a_reader_when_a_writer_was_held(shared, faul
         await set_state(quick.stub, "ws-1", COMPLETE, token)
         await watch.until(4)
         read_up_to = watch.cursor
+        await asyncio.sleep(HELD_SECONDS)
         held.go_on.set()
         await late
         assert held.tries == 2
