@@ -74,16 +74,27 @@ def compose(directory: Path, ports: Ports) -> tuple[Server, Server, Server]:
         retry_infrastructure_seconds=_RETRY_SECONDS,
     )
     scheduler = SchedulerSettings.load(
-        host=LOCALHOST, port=ports.scheduler, state_address=state_address
+        host=LOCALHOST,
+        port=ports.scheduler,
+        state_address=state_address,
+        metrics_port=_following(state.metrics_port, 1),
     )
     notifier = NotifierSettings.load(
-        host=LOCALHOST, port=ports.notifier, state_address=state_address
+        host=LOCALHOST,
+        port=ports.notifier,
+        state_address=state_address,
+        metrics_port=_following(state.metrics_port, 2),
     )
     return (
         state_server(state),
         scheduler_server(scheduler),
         notifier_server(notifier, one_topic(TOPIC_ARN)),
     )
+
+
+def _following(port: int | None, number: int) -> int | None:
+    """The port that many after this one: all three services read the same variable."""
+    return port + number if port else port
 
 
 @contextmanager
