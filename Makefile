@@ -35,7 +35,7 @@ lint: $(INSTALLED) ## Everything that is checked without running
 	ruff check
 	ruff format --check
 	mypy
-	mypy scripts/*.py benchmarks/*.py
+	mypy scripts/*.py
 	mypy --python-version 3.10 -p daylily_client
 	lint-imports --no-logo
 	python scripts/protos.py --check
@@ -62,8 +62,8 @@ dist: $(INSTALLED) ## Wheels of every distribution, into dist/
 	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist $(addprefix ./,$(DISTRIBUTIONS))
 	@ls dist
 
-bench: $(INSTALLED) ## The benchmarks; each prints a table
-	python -m benchmarks $(ARGS)
+bench: $(INSTALLED) ## The benchmarks by name, ARGS="backlog --monitors 8"; without one, which there are
+	@python -m benchmarks $(ARGS)
 
 chaos: $(INSTALLED) ## Kills, pauses and failures against the invariants (docs/chaos.md)
 	@python -m tests.chaos $(ARGS)

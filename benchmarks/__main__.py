@@ -1,36 +1,58 @@
-"""Work off a backlog on SQLite and print what each operation took.
+"""Figures about the services on this machine: `python -m benchmarks NAME [options]`.
 
-    python -m benchmarks --worksets 5000 --monitors 16
-
-Exit code 1 if an operation is slower than benchmarks/expected.toml allows.
+Without a name it says which there are. Exit code 1 if a figure falls short of what is to be reached,
+or is worse by an order of magnitude than benchmarks/expected.toml says; 2 if it could not be measured.
 """
 
 import argparse
-import asyncio
 import sys
-import tempfile
-import tomllib
-from pathlib import Path
 
-from benchmarks.backlog import Backlog, work_off
-from benchmarks.measure import table
-from benchmarks.processes import running_system
+import pytest
 
-EXPECTED = Path(__file__).with_name("expected.toml")
+from benchmarks.figures import Benchmark, benchmarks, summary
+from benchmarks.report import report
+
+EVERY = "all"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--worksets", type=int, default=2000, help="in the queue at the start")
-    parser.add_argument("--monitors", type=int, default=16, help="working it off at once")
+    known = benchmarks()
+    parser = _parser(known)
     given = parser.parse_args()
-    backlog = Backlog(given.worksets, given.monitors)
-    with tempfile.TemporaryDirectory() as folder, running_system(Path(folder)) as addresses:
-        measurements = asyncio.run(work_off(backlog, addresses))
-    rows = measurements.rows(tomllib.loads(EXPECTED.read_text())["p99_ms"])
-    print(f"SQLite, {backlog.worksets} worksets, {backlog.monitors} monitors at once")
-    print(table(rows))
-    return 1 if any(row.too_slow for row in rows) else 0
+    if given.name is None:
+        print(_listed(known))
+        return 0
+    if given.name != EVERY:
+        return _carry_out(given.name, known[given.name], given)
+    return max(
+        _carry_out(name, benchmark, parser.parse_args([name])) for name, benchmark in known.items()
+    )
+
+
+def _carry_out(name: str, benchmark: Benchmark, given: argparse.Namespace) -> int:
+    try:
+        made = report(name, summary(benchmark), benchmark.measure(given))
+    except pytest.skip.Exception as error:  # what tests/support says when a tool is missing
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    print(f"\n{made.table()}", flush=True)
+    return 0 if made.passed else 1
+
+
+def _listed(known: dict[str, Benchmark]) -> str:
+    width = max(map(len, known))
+    lines = [f"  {name:<{width}}  {summary(benchmark)}" for name, benchmark in known.items()]
+    return "\n".join(['make bench ARGS="NAME [options]", where NAME is', *lines, f"or {EVERY}"])
+
+
+def _parser(known: dict[str, Benchmark]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    names = parser.add_subparsers(dest="name", metavar="NAME")
+    for name, benchmark in known.items():
+        said = summary(benchmark)
+        benchmark.add_options(names.add_parser(name, help=said, description=said))
+    names.add_parser(EVERY, help="one after the other, with the options they have by themselves")
+    return parser
 
 
 if __name__ == "__main__":

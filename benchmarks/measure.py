@@ -1,33 +1,15 @@
-"""Latencies by operation, and the table of them held against expected figures."""
+"""Latencies by operation, percentiles, and turns of two things that are compared."""
 
+import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import quantiles
+from typing import TypeVar
 
-
-@dataclass(frozen=True)
-class Row:
-    """What one operation took.
-
-    Attributes:
-        per_second: how many ended per second, from the first start to the last end.
-        p50, p99: milliseconds.
-        limit: what p99 should stay below, in milliseconds; None where nothing is expected.
-    """
-
-    operation: str
-    count: int
-    per_second: float
-    p50: float
-    p99: float
-    limit: float | None
-
-    @property
-    def too_slow(self) -> bool:
-        return self.limit is not None and self.p99 > self.limit
+T = TypeVar("T")
 
 
 @dataclass
@@ -46,32 +28,33 @@ class Measurements:
         yield
         self.add(operation, time.perf_counter() - begun)
 
-    def rows(self, limits: dict[str, float]) -> list[Row]:
-        return [
-            _row(operation, entries, limits.get(operation))
-            for operation, entries in self.taken.items()
-        ]
+    def percentile(self, operation: str, percent: int) -> float:
+        """Of what the operation took, in milliseconds."""
+        return percentile([seconds * 1000 for _, seconds in self.taken[operation]], percent)
+
+    def per_second(self, operation: str) -> float:
+        """How many ended per second, from the first start to the last end."""
+        entries = self.taken[operation]
+        first = min(ended - took for ended, took in entries)
+        return len(entries) / (max(ended for ended, _ in entries) - first)
 
 
-def _row(operation: str, entries: list[tuple[float, float]], limit: float | None) -> Row:
-    took = [seconds * 1000 for _, seconds in entries]
-    percentiles = quantiles(took, n=100, method="inclusive") if len(took) > 1 else took * 99
-    elapsed = max(ended for ended, _ in entries) - min(ended - took for ended, took in entries)
-    return Row(
-        operation=operation,
-        count=len(entries),
-        per_second=len(entries) / elapsed,
-        p50=percentiles[49],
-        p99=percentiles[98],
-        limit=limit,
-    )
+def percentile(numbers: Sequence[float], percent: int) -> float:
+    if len(numbers) == 1:
+        return numbers[0]
+    return quantiles(numbers, n=100, method="inclusive")[percent - 1]
 
 
-def table(rows: list[Row]) -> str:
-    lines = [f"{'operation':<24}{'count':>8}{'per s':>10}{'p50 ms':>10}{'p99 ms':>10}{'limit':>8}"]
-    for row in rows:
-        limit = "" if row.limit is None else f"{row.limit:.0f}"
-        line = f"{row.operation:<24}{row.count:>8}{row.per_second:>10.0f}"
-        line += f"{row.p50:>10.1f}{row.p99:>10.1f}{limit:>8}"
-        lines.append(line + ("  TOO SLOW" if row.too_slow else ""))
-    return "\n".join(lines)
+def in_turns(rounds: int, sides: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    """Every side once a round, A B A B …, so that what else the machine does meets them alike."""
+    found: dict[str, list[T]] = {name: [] for name in sides}
+    for number in range(1, rounds + 1):
+        for name, side in sides.items():
+            progress(f"round {number} of {rounds}: {name}")
+            found[name].append(side())
+    return found
+
+
+def progress(said: str) -> None:
+    """A line for who waits; the table alone goes to stdout."""
+    print(f"  {said}", file=sys.stderr, flush=True)

@@ -1,53 +1,110 @@
-"""The state and scheduler services as processes of their own, on SQLite in a directory."""
+"""The services as processes of their own, on a store that is there for one run."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.dynamodb_local import DynamoDBLocal
 from tests.support.ports import free_port, wait_until_listening
+from tests.support.tools import ROOT
 
 SECONDS_TO_STOP = 20
+PREFIX = "bench-"
 
 
 @dataclass(frozen=True)
 class Addresses:
+    """Where clients find the services: of all replicas, with commas between."""
+
     state: str
     scheduler: str
 
 
+@dataclass
+class Services:
+    """Processes in a folder, which takes their logs; they end with the block that has them."""
+
+    folder: Path
+    _stack: ExitStack
+    _count: int = 0
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, service: str, environment: Mapping[str, str]) -> str:
+        """One more process of a service; its address once it listens."""
+        port, self._count = free_port(), self._count + 1
+        name = f"{service}-{self._count}"
+        with (self.folder / f"{name}.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", f"from daylily_{service}.main import main; main()", "serve"],
+                env={
+                    **os.environ,
+                    "DAYLILY_PORT": str(port),
+                    "DAYLILY_LOG_LEVEL": "warning",
+                    **environment,
+                },
+                stdout=log,
+                stderr=log,
+            )
+        self._stack.callback(end, process)
+        wait_until_listening(port, seconds=60, still_running=lambda: process.poll() is None)
+        address = f"127.0.0.1:{port}"
+        self.processes[address] = process
+        return address
+
+    def run(self, *arguments: str) -> subprocess.Popen[str]:
+        """A Python process of this repository, `python -m …`, that speaks by its stdin and stdout."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._stack.callback(end, process)
+        return process
+
+
+def end(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
+    """In order; one that takes too long is killed."""
+    process.terminate()
+    try:
+        process.wait(SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @contextmanager
-def running(service: str, port: int, folder: Path, **settings: str) -> Iterator[str]:
-    """One service with these settings besides its port; its log lands in `folder`."""
-    environment = {
-        **os.environ,
-        "DAYLILY_PORT": str(port),
-        "DAYLILY_LOG_LEVEL": "warning",
+def services(folder: Path) -> Iterator[Services]:
+    """None at first; all that were started end with the block, the last first."""
+    with ExitStack() as stack:
+        yield Services(folder, stack)
+
+
+def on_sqlite(folder: Path) -> dict[str, str]:
+    """What state is told to keep everything in one file here."""
+    return {"DAYLILY_STORE": "sqlite", "DAYLILY_SQLITE_PATH": str(folder / "bench.db")}
+
+
+def on_dynamodb(local: DynamoDBLocal, prefix: str = PREFIX, **settings: str) -> dict[str, str]:
+    """What state is told to keep everything in tables of DynamoDB Local."""
+    return {
+        "DAYLILY_STORE": "dynamodb",
+        "DAYLILY_DYNAMODB_ENDPOINT": local.endpoint_url,
+        "DAYLILY_AWS_REGION": local.region,
+        "DAYLILY_TABLE_PREFIX": prefix,
+        "DAYLILY_CREATE_TABLES": "true",
+        "AWS_ACCESS_KEY_ID": local.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": local.secret_access_key,
         **{f"DAYLILY_{name.upper()}": value for name, value in settings.items()},
     }
-    with (folder / f"{service}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name(f"daylily-{service}"), "serve"],
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            wait_until_listening(port, still_running=lambda: process.poll() is None)
-            yield f"127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(SECONDS_TO_STOP)
 
 
-@contextmanager
-def running_system(folder: Path) -> Iterator[Addresses]:
-    database = str(folder / "bench.db")
-    with (
-        running("state", free_port(), folder, sqlite_path=database) as state,
-        running("scheduler", free_port(), folder, state_address=state) as scheduler,
-    ):
-        yield Addresses(state, scheduler)
+def one_of_each(running: Services, store: Mapping[str, str]) -> Addresses:
+    """State on this store, and a scheduler."""
+    state = running.start("state", store)
+    return Addresses(state, running.start("scheduler", {"DAYLILY_STATE_ADDRESS": state}))

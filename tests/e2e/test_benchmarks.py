@@ -3,24 +3,76 @@
 import subprocess
 import sys
 
+import pytest
+
+from benchmarks.figures import benchmarks
+from benchmarks.report import Figure, Report, at_least, at_most
 from tests.support.tools import ROOT
 
+NOT_MEASURED = 2
 
-def test_the_benchmark_works_off_a_small_backlog_and_prints_what_it_took():
-    run = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--worksets", "12", "--monitors", "3"],
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
-    measured = [line[:24].strip() for line in run.stdout.splitlines()[2:]]
-    assert sorted(measured) == [
-        "ClaimNextWorkset",
-        "RegisterWorkset",
-        "RenewLock",
-        "UpdateState COMPLETE",
-        "UpdateState IN_PROGRESS",
-        "commit to watcher",
-    ], run.stderr
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", benchmarks())
+def test_a_small_run_of_each_benchmark_prints_its_table(name: str):
+    ran = run(name, *benchmarks()[name].SMALL)
+    if ran.returncode == NOT_MEASURED and "make test-tools" in ran.stderr:
+        pytest.skip(ran.stderr.strip())
+    assert "| what " in ran.stdout, ran.stderr
+    assert ran.returncode in {0, 1}, ran.stderr
+
+
+def test_without_a_name_it_says_which_there_are():
+    ran = run()
+    assert ran.returncode == 0, ran.stderr
+    assert all(f"  {name} " in ran.stdout for name in benchmarks())
+
+
+def test_a_ratio_is_judged_where_there_is_one_and_the_value_where_there_is_none():
+    assert Figure("p50", 7.0, "ms", ratio=1.6, to_reach=at_most(1.5)).falls_short
+    assert not Figure("p50", 7.0, "ms", ratio=1.4, to_reach=at_most(1.5)).falls_short
+    assert Figure("claims", 50, "/s", to_reach=at_least(60)).falls_short
+    assert not Figure("claims", 70, "/s", to_reach=at_least(60)).falls_short
+
+
+@pytest.mark.parametrize(
+    ("figure", "passes"),
+    [
+        (Figure("rate", 101, "/s", more_is_better=True), True),
+        (Figure("rate", 99, "/s", more_is_better=True), False),
+        (Figure("p99", 499, "ms"), True),
+        (Figure("p99", 501, "ms"), False),
+        (Figure("new", 1e9), True),
+    ],
+)
+def test_a_figure_that_is_only_reported_fails_when_it_is_worse_by_an_order_of_magnitude(
+    figure: Figure, *, passes: bool
+):
+    made = Report("Some", (figure,), {"rate": 1000, "p99": 50})
+    assert made.passed is passes
+    assert ("REGRESSED" in made.table()) is not passes
+
+
+def test_a_table_says_what_falls_short():
+    reached = Figure("first", 3, "s", to_reach=at_most(5))
+    short = Figure("second", 9.123, "ms", ratio=1.62, to_reach=at_most(1.5))
+    made = Report("Two", (reached, short), {})
+    assert made.table().splitlines() == [
+        "Two",
+        "",
+        "| what   |  figure | to reach | ratio |             |",
+        "|--------|---------|----------|-------|-------------|",
+        "| first  |     3 s |    ≤ 5 s |       | reached     |",
+        "| second | 9.12 ms |   ≤ 1.5x | 1.62x | FALLS SHORT |",
+    ]

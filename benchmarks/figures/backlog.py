@@ -1,17 +1,24 @@
-"""A backlog of worksets, and monitors that work it off without a pipeline in between."""
+"""A backlog on SQLite, and monitors that work it off without a pipeline in between."""
 
+import argparse
 import asyncio
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from daylily.workset.v1 import workset_pb2
 
 from benchmarks.measure import Measurements
-from benchmarks.processes import Addresses
+from benchmarks.processes import Addresses, on_sqlite, one_of_each, services
+from benchmarks.report import Figure
 from daylily_client import AsyncSchedulerClient, AsyncStateClient, ClientOptions, duration
 
+SMALL = ("--worksets", "12", "--monitors", "3")
 LEASE = duration(900)
 RENEWALS = 3
+WATCHED = "commit to watcher"
 PRIORITIES = (
     workset_pb2.PRIORITY_URGENT,
     workset_pb2.PRIORITY_NORMAL,
@@ -31,6 +38,25 @@ class Backlog:
 
     worksets: int
     monitors: int
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--worksets", type=int, default=2000, help="in the queue at the start")
+    parser.add_argument("--monitors", type=int, default=16, help="working it off at once")
+
+
+def measure(given: argparse.Namespace) -> Iterator[Figure]:
+    backlog = Backlog(given.worksets, given.monitors)
+    with tempfile.TemporaryDirectory() as folder, services(Path(folder)) as running:
+        addresses = one_of_each(running, on_sqlite(running.folder))
+        measurements = asyncio.run(work_off(backlog, addresses))
+    for operation in measurements.taken:
+        if operation != WATCHED:
+            rate = measurements.per_second(operation)
+            yield Figure(f"{operation}, per second", rate, "/s", more_is_better=True)
+        for percent in (50, 99):
+            took = measurements.percentile(operation, percent)
+            yield Figure(f"{operation}, p{percent}", took, "ms")
 
 
 async def work_off(backlog: Backlog, addresses: Addresses) -> Measurements:
@@ -130,9 +156,7 @@ async def _watch(completions: int, state: AsyncStateClient, measurements: Measur
     left = completions
     async for answer in state.watch_events():
         for event in answer.events:
-            measurements.add(
-                "commit to watcher", time.time() - event.occurred_at.ToNanoseconds() / 1e9
-            )
+            measurements.add(WATCHED, time.time() - event.occurred_at.ToNanoseconds() / 1e9)
             left -= event.to_state == workset_pb2.WORKSET_STATE_COMPLETE
         if not left:
             return
