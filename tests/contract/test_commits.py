@@ -45,7 +45,7 @@ async def test_a_registered_workset_is_read_as_it_was_written(store):
             priority=Priority.URGENT,
             deadline=NOW + timedelta(days=3, microseconds=1),
             requirements=Requirements(
-                96, 786_432, 2_000_000, 12.5, 4_250, timedelta(hours=7), 9_900
+                96, 786_432, 2_000_000, 12.5, 4_250, timedelta(hours=7), 9_900, sample_count=30
             ),
             recent_requests=(RequestMark(b"12345678", 70_000), RequestMark(b"abcdefgh", 70_001)),
         ),

@@ -97,6 +97,7 @@ def _needs(needs: workset_pb2.Requirements) -> Iterator[tuple[str, str]]:
         words.amount(needs.memory_gb, "GiB memory"),
         words.amount(needs.storage_gb, "GiB storage"),
         words.amount(needs.vcpu_hours, "vCPU-hours"),
+        words.count(needs.sample_count, "sample") if needs.sample_count else words.NOTHING,
     )
     yield "Needs", ", ".join(part for part in parts if part != words.NOTHING)
     if needs.HasField("estimated_duration"):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import grpc
+import pytest
 from daylily.workset.v1 import event_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
@@ -48,6 +49,7 @@ async def test_what_was_registered_is_what_is_read(stub):
             preferred_availability_zone="us-west-2a",
             preferred_cluster="c1",
             max_cost_usd=100,
+            sample_count=12,
         ),
         depends_on=["ws-0"],
         deadline=at(DEADLINE),
@@ -62,6 +64,28 @@ async def test_what_was_registered_is_what_is_read(stub):
     assert (found.state, found.version, found.attempt) == (READY, 1, 0)
     assert not found.dependencies_met
     assert not found.HasField("lock")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "stated", "known"),
+    [
+        ({"sample_count": 4}, 0, 4),
+        ({"sample_count": 4}, 6, 6),
+        ({"sample_count": "many"}, 0, 0),
+        ({"sample_count": 1.5}, 0, 0),
+        ({"sample_count": -1}, 0, 0),
+        ({"sample_count": 1e300}, 0, 0),
+        ({"sample_count": True}, 0, 0),
+        ({"nested": {"sample_count": 4}}, 0, 0),
+    ],
+)
+async def test_the_number_of_samples_comes_from_the_metadata_when_it_is_not_stated(
+    stub, metadata, stated, known
+):
+    found = await register(
+        stub, "ws-1", metadata=struct(**metadata), requirements=needs(sample_count=stated)
+    )
+    assert found.requirements.sample_count == known
 
 
 async def test_what_is_not_given_has_its_default(stub):

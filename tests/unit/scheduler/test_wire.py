@@ -50,8 +50,10 @@ def test_a_workset_keeps_what_the_policy_looks_at():
             preferred_availability_zone="z",
             preferred_cluster="c",
             max_cost_usd=9,
+            sample_count=12,
         ),
-        lock=workset_pb2.Lock(token=3),
+        pipeline="germline",
+        lock=workset_pb2.Lock(token=3, acquired_at=timestamp(NOW)),
         cluster_name="c1",
         version=4,
         created_at=timestamp(NOW),
@@ -64,6 +66,7 @@ def test_a_workset_keeps_what_the_policy_looks_at():
     assert (workset.priority, workset.state) == (Priority.URGENT, WorksetState.LOCKED)
     assert (workset.locked, workset.version, workset.created_at) == (True, 4, NOW)
     assert workset.available_at is None
+    assert (workset.pipeline, workset.sample_count, workset.locked_at) == ("germline", 12, NOW)
 
 
 def test_a_cluster_that_never_reported_was_heard_from_when_it_was_registered():

@@ -92,6 +92,7 @@ def test_what_is_well_formed_passes(command) -> None:
         ({"metadata": "[]"}, "metadata"),
         ({"requirements": Requirements(vcpus=-1)}, "requirements.vcpus"),
         ({"requirements": Requirements(vcpus=100_001)}, "requirements.vcpus"),
+        ({"requirements": Requirements(sample_count=100_001)}, "requirements.sample_count"),
         ({"requirements": Requirements(memory_mb=-1)}, "requirements.memory_gb"),
         ({"requirements": Requirements(storage_mb=-1)}, "requirements.storage_gb"),
         ({"requirements": Requirements(vcpu_hours=float("nan"))}, "requirements.vcpu_hours"),

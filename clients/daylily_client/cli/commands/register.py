@@ -27,6 +27,7 @@ from daylily_client.values import duration, struct, timestamp
 @click.option("--vcpu-hours", type=click.FloatRange(0), default=0.0, help="Work of the whole run.")
 @click.option("--cost-usd", type=click.FloatRange(0), default=0.0, help="Expected cost.")
 @click.option("--max-cost-usd", type=click.FloatRange(0), default=0.0, help="Never above this.")
+@click.option("--samples", type=click.IntRange(0), default=0, help="Samples in the batch.")
 @click.option("--duration", "run_time", type=Span(), help="Expected length of the run, as 6h.")
 @click.option("--instance-type", "instance_types", multiple=True, help="May be given repeatedly.")
 @click.option("--zone", default="", help="Availability zone to run in.")
@@ -55,6 +56,7 @@ def register(
     vcpu_hours: float,
     cost_usd: float,
     max_cost_usd: float,
+    samples: int,
     run_time: timedelta | None,
     instance_types: tuple[str, ...],
     zone: str,
@@ -86,6 +88,7 @@ def register(
             preferred_availability_zone=zone,
             preferred_cluster=cluster,
             max_cost_usd=max_cost_usd,
+            sample_count=samples,
         ),
         depends_on=depends_on,
         deadline=timestamp(deadline) if deadline else None,

@@ -87,10 +87,18 @@ class Book:
         self.queue.remove(workset_id)
         self._end(workset_id)
 
-    def run(self, workset_id: str, cluster_name: str, version: int, *, started: bool) -> bool:
+    def run(
+        self,
+        workset_id: str,
+        cluster_name: str,
+        version: int,
+        *,
+        started: bool,
+        at: datetime | None = None,
+    ) -> bool:
         """The workset was locked for a cluster, or started there. False when it is not known."""
         state = WorksetState.IN_PROGRESS if started else WorksetState.LOCKED
-        return self._occupy(workset_id, version, state, cluster_name)
+        return self._occupy(workset_id, version, state, cluster_name, at)
 
     def cancel(self, workset_id: str, version: int) -> bool:
         """The workset was cancelled while it is locked. False when it is not known."""
@@ -192,7 +200,12 @@ class Book:
     # --- inside ---
 
     def _occupy(
-        self, workset_id: str, version: int, state: WorksetState, cluster_name: str | None
+        self,
+        workset_id: str,
+        version: int,
+        state: WorksetState,
+        cluster_name: str | None,
+        at: datetime | None = None,
     ) -> bool:
         known = self.known(workset_id)
         if known is None or version < known.version:
@@ -203,6 +216,7 @@ class Book:
                 known,
                 state=state,
                 locked=True,
+                locked_at=at if state is WorksetState.LOCKED else known.locked_at or at,
                 cluster_name=known.cluster_name if cluster_name is None else cluster_name,
                 version=version,
             )

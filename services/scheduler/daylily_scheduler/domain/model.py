@@ -66,6 +66,10 @@ class Workset:
     # A lock is on it: true while LOCKED or IN_PROGRESS, and after a cancel until the holder
     # acknowledges. As long as it lasts, so does the reservation.
     locked: bool = False
+    # Since when, as far as it is known.
+    locked_at: datetime | None = None
+    pipeline: str = ""
+    sample_count: int = 0
     version: int = 1
 
     def can_start(self, now: datetime) -> bool:

@@ -159,6 +159,7 @@ class Follower:
                 event.cluster_name,
                 event.version,
                 started=event.to_state == workset_pb2.WORKSET_STATE_IN_PROGRESS,
+                at=moment(event.occurred_at),
             )
         return False
 

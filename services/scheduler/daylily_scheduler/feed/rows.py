@@ -48,6 +48,9 @@ def workset_of(row: workset_pb2.Workset) -> Workset:
         deadline=moment(row.deadline) if row.HasField("deadline") else None,
         cluster_name=row.cluster_name,
         locked=row.HasField("lock"),
+        locked_at=moment(row.lock.acquired_at) if row.HasField("lock") else None,
+        pipeline=row.pipeline,
+        sample_count=row.requirements.sample_count,
         version=row.version,
     )
 

@@ -118,6 +118,7 @@ def requirements(needs: Requirements, wishes: Preferences | None) -> workset_pb2
         estimated_cost_usd=dollars(needs.estimated_cost_cents),
         estimated_duration=duration(needs.estimated_duration or None),
         max_cost_usd=dollars(needs.max_cost_cents),
+        sample_count=needs.sample_count,
     )
     if wishes:
         message.preferred_instance_types.extend(wishes.instance_types)

@@ -135,6 +135,7 @@ class Reader(Checks):
             ),
             estimated_duration=self.length(value, f"{field}.estimated_duration") or timedelta(0),
             max_cost_cents=self.scaled(value.max_cost_usd, CENTS_PER_USD, f"{field}.max_cost_usd"),
+            sample_count=value.sample_count,
         )
 
     @staticmethod

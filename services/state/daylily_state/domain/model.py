@@ -105,6 +105,7 @@ class Requirements:
     estimated_duration: timedelta = timedelta(0)
     max_cost_cents: int = 0
     has_wishes: bool = False
+    sample_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Registering a workset, and changing what it says of itself."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from daylily_state.domain import transitions
+from daylily_state.domain import limits, transitions
 from daylily_state.domain.commands import Register, Update
 from daylily_state.domain.commit import Commit
 from daylily_state.domain.errors import (
@@ -62,7 +63,7 @@ def register(
         dependencies_met=all_complete(dependencies[key] for key in command.depends_on),
         progress=None,
         failure=None,
-        requirements=_with_wishes(command),
+        requirements=_with_samples(command),
         reservation=None,
         created_at=moment.now,
         updated_at=moment.now,
@@ -142,6 +143,19 @@ def update(workset: Workset | None, details: Details, command: Update, moment: M
 
 def _with_wishes(command: Register | Update) -> Requirements:
     return replace(command.requirements, has_wishes=command.preferences != Preferences())
+
+
+def _with_samples(command: Register) -> Requirements:
+    """The requirements, with the number of samples from the metadata where they do not state it."""
+    wanted = _with_wishes(command)
+    if wanted.sample_count or '"sample_count"' not in command.metadata:
+        return wanted
+    stated = json.loads(command.metadata).get("sample_count")
+    is_number = isinstance(stated, int | float) and not isinstance(stated, bool)
+    if not is_number or not 0 < stated <= limits.SAMPLES_MAX or stated != int(stated):
+        # Metadata is free-form: something else may go by this name.
+        return wanted
+    return replace(wanted, sample_count=int(stated))
 
 
 def all_complete(worksets: Iterable[Workset]) -> bool:

@@ -236,6 +236,7 @@ def _requirements(checks: Checks, wanted: Requirements, wishes: Preferences) -> 
         f"{path}.estimated_cost_usd", wanted.estimated_cost_cents / 100, 0, limits.CENTS_MAX / 100
     )
     checks.between(f"{path}.max_cost_usd", wanted.max_cost_cents / 100, 0, limits.CENTS_MAX / 100)
+    checks.between(f"{path}.sample_count", wanted.sample_count, 0, limits.SAMPLES_MAX)
     checks.duration(
         f"{path}.estimated_duration",
         wanted.estimated_duration,

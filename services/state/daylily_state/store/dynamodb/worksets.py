@@ -212,7 +212,7 @@ def changes(before: Workset, after: Workset) -> Iterator[Action]:
 # --- packed values ---
 
 # vcpus, memory_mb, storage_mb, vcpu_hours, cost in cents, duration in µs, highest cost in cents.
-_REQUIREMENTS: Final = struct.Struct(">IIQdIQI?")
+_REQUIREMENTS: Final = struct.Struct(">IIQdIQI?I")
 # Bits (1: an amount on a cluster, 2: on the customer), vcpus, memory_mb, storage_mb, slots, cents.
 _RESERVATION: Final = struct.Struct(">BIIQII")
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -233,13 +233,18 @@ def _pack_requirements(needs: Requirements) -> bytes:
         needs.estimated_duration // _MICROSECOND,
         needs.max_cost_cents,
         needs.has_wishes,
+        needs.sample_count,
     )
 
 
 def _unpack_requirements(data: bytes) -> Requirements:
     if not data:
         return Requirements()
-    vcpus, memory, storage, hours, cost, micros_long, highest, wishes = _REQUIREMENTS.unpack(data)
+    # Rows from before the last number was added end there: it was not stated.
+    whole = data.ljust(_REQUIREMENTS.size, b"\0")
+    vcpus, memory, storage, hours, cost, micros_long, highest, wishes, samples = (
+        _REQUIREMENTS.unpack(whole)
+    )
     return Requirements(
         vcpus=vcpus,
         memory_mb=memory,
@@ -249,6 +254,7 @@ def _unpack_requirements(data: bytes) -> Requirements:
         estimated_duration=micros_long * _MICROSECOND,
         max_cost_cents=highest,
         has_wishes=wishes,
+        sample_count=samples,
     )
 
 

@@ -197,6 +197,39 @@ class Placement(_message.Message):
 Global___Placement: _TypeAlias = Placement  # noqa: Y015
 
 @_typing.final
+class HeldWorkset(_message.Message):
+    """A workset that holds a part of a cluster."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKSET_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    LOCK_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    workset_id: _builtins.str
+    state: _workset_pb2.WorksetState.ValueType
+    owner_id: _builtins.str
+    @_builtins.property
+    def lock_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When its lock runs out unless its holder renews it: then it is tried elsewhere, or ends."""
+
+    def __init__(
+        self,
+        *,
+        workset_id: _builtins.str = ...,
+        state: _workset_pb2.WorksetState.ValueType = ...,
+        owner_id: _builtins.str = ...,
+        lock_expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lock_expires_at", b"lock_expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lock_expires_at", b"lock_expires_at", "owner_id", b"owner_id", "state", b"state", "workset_id", b"workset_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldWorkset: _TypeAlias = HeldWorkset  # noqa: Y015
+
+@_typing.final
 class ClusterStatus(_message.Message):
     """A cluster with what is free on it."""
 
@@ -206,12 +239,24 @@ class ClusterStatus(_message.Message):
     FREE_FIELD_NUMBER: _builtins.int
     SILENT_FIELD_NUMBER: _builtins.int
     ACTIVE_WORKSETS_FIELD_NUMBER: _builtins.int
+    SILENT_SINCE_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     silent: _builtins.bool
     active_worksets: _builtins.int
     @_builtins.property
     def cluster(self) -> _cluster_pb2.Cluster: ...
     @_builtins.property
     def free(self) -> _cluster_pb2.Resources: ...
+    @_builtins.property
+    def silent_since(self) -> _timestamp_pb2.Timestamp:
+        """Since when a silent cluster should have been heard from."""
+
+    @_builtins.property
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldWorkset]:
+        """What becomes of the worksets of a silent cluster, in ListClusters: the locks that are still on
+        them, 100 at most.
+        """
+
     def __init__(
         self,
         *,
@@ -219,10 +264,12 @@ class ClusterStatus(_message.Message):
         free: _cluster_pb2.Resources | None = ...,
         silent: _builtins.bool = ...,
         active_worksets: _builtins.int = ...,
+        silent_since: _timestamp_pb2.Timestamp | None = ...,
+        held: _abc.Iterable[Global___HeldWorkset] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "free", b"free"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "free", b"free", "silent_since", b"silent_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_worksets", b"active_worksets", "cluster", b"cluster", "free", b"free", "silent", b"silent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_worksets", b"active_worksets", "cluster", b"cluster", "free", b"free", "held", b"held", "silent", b"silent", "silent_since", b"silent_since"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -737,17 +784,46 @@ class EstimateWaitResponse(_message.Message):
     P90_COVERAGE_FIELD_NUMBER: _builtins.int
     BASIS_FIELD_NUMBER: _builtins.int
     ESTIMATED_AT_FIELD_NUMBER: _builtins.int
+    ESTIMATES_SCORED_FIELD_NUMBER: _builtins.int
+    RUN_TIME_P50_FIELD_NUMBER: _builtins.int
+    RUN_TIME_P90_FIELD_NUMBER: _builtins.int
+    RUN_TIME_BASIS_FIELD_NUMBER: _builtins.int
+    RUNS_LEARNED_FROM_FIELD_NUMBER: _builtins.int
+    QUEUE_POSITION_FIELD_NUMBER: _builtins.int
+    EXTRAPOLATED_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
     workset_id: _builtins.str
     p90_coverage: _builtins.float
-    """How sure: the share of earlier p90 estimates that held, 0 to 1."""
+    """How sure: the share of earlier p90 estimates that held, 0 to 1; 0 while none was put to the test."""
     basis: _builtins.str
-    """What the run times come from: history, estimate or default."""
+    """What the run times in this estimate mostly come from: history, estimate or default."""
+    estimates_scored: _builtins.int
+    """Earlier estimates that `p90_coverage` counts."""
+    run_time_basis: _builtins.str
+    """What that comes from: history, estimate or default; and the number of finished runs behind it."""
+    runs_learned_from: _builtins.int
+    queue_position: _builtins.int
+    """Worksets that go first."""
+    extrapolated: _builtins.bool
+    """The queue is too long to be played through to its place: beyond what was played, the wait is the
+    work before it over the pace that was seen.
+    """
     @_builtins.property
-    def p50(self) -> _duration_pb2.Duration: ...
+    def p50(self) -> _duration_pb2.Duration:
+        """From now on. Not set when it is not expected to start within the horizon; then `reasons` says why."""
+
     @_builtins.property
     def p90(self) -> _duration_pb2.Duration: ...
     @_builtins.property
     def estimated_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def run_time_p50(self) -> _duration_pb2.Duration:
+        """How long the workset itself is expected to hold its place once it started."""
+
+    @_builtins.property
+    def run_time_p90(self) -> _duration_pb2.Duration: ...
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitReason]: ...
     def __init__(
         self,
         *,
@@ -757,10 +833,18 @@ class EstimateWaitResponse(_message.Message):
         p90_coverage: _builtins.float = ...,
         basis: _builtins.str = ...,
         estimated_at: _timestamp_pb2.Timestamp | None = ...,
+        estimates_scored: _builtins.int = ...,
+        run_time_p50: _duration_pb2.Duration | None = ...,
+        run_time_p90: _duration_pb2.Duration | None = ...,
+        run_time_basis: _builtins.str = ...,
+        runs_learned_from: _builtins.int = ...,
+        queue_position: _builtins.int = ...,
+        extrapolated: _builtins.bool = ...,
+        reasons: _abc.Iterable[Global___WaitReason] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_at", b"estimated_at", "p50", b"p50", "p90", b"p90"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_at", b"estimated_at", "p50", b"p50", "p90", b"p90", "run_time_p50", b"run_time_p50", "run_time_p90", b"run_time_p90"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "estimated_at", b"estimated_at", "p50", b"p50", "p90", b"p90", "p90_coverage", b"p90_coverage", "workset_id", b"workset_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["basis", b"basis", "estimated_at", b"estimated_at", "estimates_scored", b"estimates_scored", "extrapolated", b"extrapolated", "p50", b"p50", "p90", b"p90", "p90_coverage", b"p90_coverage", "queue_position", b"queue_position", "reasons", b"reasons", "run_time_basis", b"run_time_basis", "run_time_p50", b"run_time_p50", "run_time_p90", b"run_time_p90", "runs_learned_from", b"runs_learned_from", "workset_id", b"workset_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -800,19 +884,41 @@ class RecommendClustersResponse(_message.Message):
         SAVING_USD_FIELD_NUMBER: _builtins.int
         WAIT_SAVED_FIELD_NUMBER: _builtins.int
         REASON_FIELD_NUMBER: _builtins.int
+        REGION_FIELD_NUMBER: _builtins.int
+        PRICE_PER_VCPU_HOUR_USD_FIELD_NUMBER: _builtins.int
+        FIXED_COST_PER_HOUR_USD_FIELD_NUMBER: _builtins.int
+        WORKSET_COUNT_FIELD_NUMBER: _builtins.int
         count: _builtins.int
         availability_zone: _builtins.str
         cost_usd: _builtins.float
+        """Of all of them, from their creation until they are idle and shut down: the work, the hours that
+        each exists, its start.
+        """
         saving_usd: _builtins.float
+        """What waiting less is worth, and running cheaper than on the clusters there are, less what the
+        clusters cost beyond the work.
+        """
         reason: _builtins.str
+        """In one sentence."""
+        region: _builtins.str
+        price_per_vcpu_hour_usd: _builtins.float
+        fixed_cost_per_hour_usd: _builtins.float
+        workset_count: _builtins.int
+        """Worksets that they would run."""
         @_builtins.property
         def instance_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
         @_builtins.property
-        def size(self) -> _cluster_pb2.Resources: ...
+        def size(self) -> _cluster_pb2.Resources:
+            """Of each."""
+
         @_builtins.property
-        def workset_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+        def workset_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+            """What they would run; 100 at most."""
+
         @_builtins.property
-        def wait_saved(self) -> _duration_pb2.Duration: ...
+        def wait_saved(self) -> _duration_pb2.Duration:
+            """Of all these worksets together."""
+
         def __init__(
             self,
             *,
@@ -825,10 +931,14 @@ class RecommendClustersResponse(_message.Message):
             saving_usd: _builtins.float = ...,
             wait_saved: _duration_pb2.Duration | None = ...,
             reason: _builtins.str = ...,
+            region: _builtins.str = ...,
+            price_per_vcpu_hour_usd: _builtins.float = ...,
+            fixed_cost_per_hour_usd: _builtins.float = ...,
+            workset_count: _builtins.int = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["size", b"size", "wait_saved", b"wait_saved"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["availability_zone", b"availability_zone", "cost_usd", b"cost_usd", "count", b"count", "instance_types", b"instance_types", "reason", b"reason", "saving_usd", b"saving_usd", "size", b"size", "wait_saved", b"wait_saved", "workset_ids", b"workset_ids"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["availability_zone", b"availability_zone", "cost_usd", b"cost_usd", "count", b"count", "fixed_cost_per_hour_usd", b"fixed_cost_per_hour_usd", "instance_types", b"instance_types", "price_per_vcpu_hour_usd", b"price_per_vcpu_hour_usd", "reason", b"reason", "region", b"region", "saving_usd", b"saving_usd", "size", b"size", "wait_saved", b"wait_saved", "workset_count", b"workset_count", "workset_ids", b"workset_ids"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -859,19 +969,33 @@ class RecommendClustersResponse(_message.Message):
 
     CREATIONS_FIELD_NUMBER: _builtins.int
     DELETIONS_FIELD_NUMBER: _builtins.int
+    PRICE_SOURCE_FIELD_NUMBER: _builtins.int
+    PRICED_AT_FIELD_NUMBER: _builtins.int
+    PRICE_PROBLEM_FIELD_NUMBER: _builtins.int
+    price_source: _builtins.str
+    """Where prices come from: file, ec2, or clusters (those that are registered)."""
+    price_problem: _builtins.str
+    """Why they could not be read again since, if so."""
     @_builtins.property
     def creations(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecommendClustersResponse.Creation]: ...
     @_builtins.property
     def deletions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecommendClustersResponse.Deletion]: ...
+    @_builtins.property
+    def priced_at(self) -> _timestamp_pb2.Timestamp:
+        """When they were read; not set for those of clusters."""
+
     def __init__(
         self,
         *,
         creations: _abc.Iterable[Global___RecommendClustersResponse.Creation] | None = ...,
         deletions: _abc.Iterable[Global___RecommendClustersResponse.Deletion] | None = ...,
+        price_source: _builtins.str = ...,
+        priced_at: _timestamp_pb2.Timestamp | None = ...,
+        price_problem: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["priced_at", b"priced_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["creations", b"creations", "deletions", b"deletions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["creations", b"creations", "deletions", b"deletions", "price_problem", b"price_problem", "price_source", b"price_source", "priced_at", b"priced_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -158,6 +158,7 @@ class Requirements(_message.Message):
     PREFERRED_AVAILABILITY_ZONE_FIELD_NUMBER: _builtins.int
     PREFERRED_CLUSTER_FIELD_NUMBER: _builtins.int
     MAX_COST_USD_FIELD_NUMBER: _builtins.int
+    SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
     vcpus: _builtins.int
     """Virtual CPUs at the peak, 0 to 100000."""
     memory_gb: _builtins.float
@@ -174,6 +175,10 @@ class Requirements(_message.Message):
     """Cluster to run on when it is free."""
     max_cost_usd: _builtins.float
     """Never start where the run would cost more than this, US dollars."""
+    sample_count: _builtins.int
+    """Samples in the batch, 0 to 100000; run times are learned by it. When a workset is registered
+    without, the number `sample_count` of its metadata, if there is one.
+    """
     @_builtins.property
     def estimated_duration(self) -> _duration_pb2.Duration:
         """Expected length of the run."""
@@ -195,10 +200,11 @@ class Requirements(_message.Message):
         preferred_availability_zone: _builtins.str = ...,
         preferred_cluster: _builtins.str = ...,
         max_cost_usd: _builtins.float = ...,
+        sample_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_duration", b"estimated_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_cost_usd", b"estimated_cost_usd", "estimated_duration", b"estimated_duration", "max_cost_usd", b"max_cost_usd", "memory_gb", b"memory_gb", "preferred_availability_zone", b"preferred_availability_zone", "preferred_cluster", b"preferred_cluster", "preferred_instance_types", b"preferred_instance_types", "storage_gb", b"storage_gb", "vcpu_hours", b"vcpu_hours", "vcpus", b"vcpus"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_cost_usd", b"estimated_cost_usd", "estimated_duration", b"estimated_duration", "max_cost_usd", b"max_cost_usd", "memory_gb", b"memory_gb", "preferred_availability_zone", b"preferred_availability_zone", "preferred_cluster", b"preferred_cluster", "preferred_instance_types", b"preferred_instance_types", "sample_count", b"sample_count", "storage_gb", b"storage_gb", "vcpu_hours", b"vcpu_hours", "vcpus", b"vcpus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
