@@ -1,0 +1,112 @@
+"""Compare the scheduler's policy with simple ones on the windows of a trace.
+
+python -m benchmarks.scheduling --trace FILE.swf.gz --prices FILE.txt
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.scheduling.compare import Result, Task, simulate_all, table
+from benchmarks.scheduling.platforms import PricesError
+from benchmarks.scheduling.policies.table import POLICIES
+from benchmarks.scheduling.scenarios import (
+    ALL,
+    LOAD,
+    REPORTING,
+    TUNING,
+    WINDOW_DAYS,
+    Scenario,
+    Source,
+    starts,
+)
+from benchmarks.scheduling.swf import TraceError
+
+
+def main() -> int:
+    given = _arguments()
+    try:
+        return _compare(given)
+    except (TraceError, PricesError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _compare(given: argparse.Namespace) -> int:
+    source = Source(given.trace, given.prices)
+    begins = given.start or starts(source.rows(), given.days, given.windows)
+    tasks = [
+        Task(source, Scenario(start, given.days, load, seed, given.elastic), policy)
+        for policy in given.policies
+        for load in given.load
+        for seed in given.seed
+        for start in begins
+    ]
+    results = _run(tasks, given.processes)
+    for load in given.load:
+        shown = [result for result in results if result.task.scenario.load == load]
+        where = "elastic" if given.elastic else "static"
+        print(
+            f"\n{where}, load {load}, {len(shown) // len(given.policies)} windows of {given.days:g} days"
+        )
+        print(table(shown))
+        if given.each:
+            for result in shown:
+                print(f"\n{result.task.scenario.name}\n{table([result])}")
+    return 0
+
+
+def _run(tasks: list[Task], processes: int) -> list[Result]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, transient=True) as progress:
+        bar = progress.add_task("simulating", total=len(tasks))
+        return simulate_all(tasks, processes, lambda _: progress.advance(bar))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scheduling", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--trace", type=Path, help="Standard Workload Format, plain or gzipped")
+    parser.add_argument("--prices", type=Path, help="table of spot prices by zone")
+    parser.add_argument(
+        "--policies", type=_names, default=list(POLICIES), help="names, with commas"
+    )
+    parser.add_argument(
+        "--load", type=_floats, default=[LOAD], help="offered load; several with commas"
+    )
+    parser.add_argument("--seed", type=_ints, default=[1], help="several with commas")
+    parser.add_argument("--windows", choices=(ALL, TUNING, REPORTING), default=ALL)
+    parser.add_argument("--start", type=_floats, help="days of the log, instead of --windows")
+    parser.add_argument("--days", type=float, default=WINDOW_DAYS, help="length of a window")
+    parser.add_argument("--elastic", action="store_true", help="clusters come and go")
+    parser.add_argument("--each", action="store_true", help="show every window too")
+    parser.add_argument("--processes", type=int, default=2)
+    return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in POLICIES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(POLICIES)}")
+    return names
+
+
+def _floats(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
+
+
+def _ints(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

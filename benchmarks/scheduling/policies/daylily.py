@@ -1,0 +1,144 @@
+"""The project's own policy, as it runs in the service.
+
+The book is told what the feed would tell it, in the order in which it would, and every cluster has a
+claim waiting, as a monitor with free slots does. Nothing of the policy is written again here.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Final
+
+from benchmarks.scheduling.platforms import Site
+from benchmarks.scheduling.policies.base import Inside, Start
+from benchmarks.scheduling.policies.simple import boot_for
+from benchmarks.scheduling.workload import HOUR, Offer
+from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.matching import WaitingClaims, match
+from daylily_scheduler.domain.model import Cluster, Estimate, Needs, Workset
+from daylily_scheduler.domain.resources import Resources
+
+EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
+# Clusters here report whenever they should: none falls silent.
+REPORT_INTERVAL: Final = timedelta(days=36500)
+
+
+def moment(seconds: float) -> datetime:
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def seconds(at: datetime) -> float:
+    return (at - EPOCH).total_seconds()
+
+
+class Daylily:
+    """The policy of `daylily_scheduler.domain`."""
+
+    inside = Inside.NEVER
+
+    def __init__(self) -> None:
+        self._book = Book()
+        self._claims = WaitingClaims()
+        self._numbers = count(1)
+        self._versions: dict[str, int] = {}
+        self._offers: dict[str, Offer] = {}
+        self._clusters: dict[str, int] = {}
+
+    def arrive(self, offer: Offer, now: float) -> None:
+        workset_id = offer.workset_id
+        self._offers[workset_id] = offer
+        self._book.put(
+            Workset(
+                workset_id=workset_id,
+                created_at=moment(offer.arrival),
+                priority=offer.priority,
+                customer_id=offer.customer,
+                needs=Needs(amount=Resources(vcpus=offer.vcpus, slots=1)),
+                estimate=Estimate(hours=offer.estimate / HOUR),
+                deadline=moment(offer.deadline) if offer.deadline is not None else None,
+                version=self._version(workset_id),
+            ),
+            moment(now),
+        )
+
+    def finish(self, workset_id: str, now: float) -> None:
+        del now
+        running = self._book.active[workset_id]
+        self._book.forget(workset_id, self._version(workset_id), running.cluster_name)
+
+    def cluster_up(self, site: Site, now: float) -> None:
+        self._put_cluster(site, now)
+        self._claim(site.name)
+
+    def cluster_down(self, name: str, now: float) -> None:
+        del now
+        for claim in self._claims.of(name):
+            self._claims.discard(claim)
+        self._book.remove_cluster(name)
+
+    def price(self, name: str, usd: float, now: float) -> None:
+        known = self._book.fleet.get(name)
+        assert known is not None
+        capacity = known.capacity
+        self._put_cluster(
+            Site(
+                name,
+                known.zone,
+                capacity.vcpus,
+                capacity.slots,
+                usd,
+                known.fixed_cost_per_hour_usd,
+            ),
+            now,
+        )
+
+    def starts(self, now: float) -> Iterator[Start]:
+        at = moment(now)
+        self._book.advance(at)
+        while True:
+            # As the waiting room of the service does after every change of the book.
+            matches = match(self._book, self._claims, at)
+            if not matches:
+                return
+            for found in matches:
+                workset_id = found.pick.workset.workset_id
+                name = found.pick.placement.cluster_name
+                # Locked, then started; the monitor claims again at once.
+                self._book.run(workset_id, name, self._version(workset_id), started=False)
+                self._book.run(workset_id, name, self._version(workset_id), started=True)
+                del self._offers[workset_id]
+                self._claim(name)
+                yield Start(workset_id, name)
+
+    def next_due(self, now: float) -> float | None:
+        due = self._book.next_due(moment(now))
+        return None if due is None else seconds(due)
+
+    def wanted(self, now: float, offered: Iterable[Site], booting: Iterable[Site]) -> list[str]:
+        del now
+        waiting = sorted(self._offers.values(), key=lambda offer: (offer.priority, offer.arrival))
+        return boot_for(waiting, list(offered), list(booting))
+
+    def _put_cluster(self, site: Site, now: float) -> None:
+        version = self._clusters[site.name] = self._clusters.get(site.name, 0) + 1
+        self._book.put_cluster(
+            Cluster(
+                cluster_name=site.name,
+                capacity=Resources(vcpus=site.vcpus, slots=site.slots),
+                heard_at=moment(now),
+                zone=site.zone,
+                price_per_vcpu_hour_usd=site.price,
+                fixed_cost_per_hour_usd=site.fixed,
+                report_interval=REPORT_INTERVAL,
+                version=version,
+            ),
+            moment(now),
+        )
+
+    def _claim(self, name: str) -> None:
+        self._claims.add(next(self._numbers), name)
+        self._book.look_again(name)
+
+    def _version(self, workset_id: str) -> int:
+        version = self._versions[workset_id] = self._versions.get(workset_id, 0) + 1
+        return version
