@@ -76,7 +76,7 @@ $(INSTALLED): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(DISTR
 	@test -x .venv/bin/python || '$(PYTHON)' -m venv .venv
 	$(PIP) install -c constraints.txt --upgrade editables hatchling pip
 	$(PIP) install -c constraints.txt --no-build-isolation --group dev \
-		$(addprefix -e ./,$(filter-out clients,$(DISTRIBUTIONS))) -e './clients[cli,monitor]'
+		$(addprefix -e ./,$(filter-out clients,$(DISTRIBUTIONS))) -e './clients[cli,monitor,tracing]'
 	@touch $@
 
 test-tools: ## What makes more tests run: DynamoDB Local, grpcurl, buf (into .tools/)

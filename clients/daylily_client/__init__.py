@@ -62,6 +62,7 @@ from daylily_client.notifier import AsyncNotifierClient, NotifierClient
 from daylily_client.options import ClientOptions, RetryPolicy, TlsFiles
 from daylily_client.paging import async_pages, pages
 from daylily_client.scheduler import AsyncSchedulerClient, SchedulerClient
+from daylily_client.spans import client_spans
 from daylily_client.state import AsyncStateClient, StateClient
 from daylily_client.sync_client import SyncClient
 from daylily_client.timing import AsyncTime, SyncTime
@@ -132,6 +133,7 @@ __all__ = [
     "WorksetNotFound",
     "as_dict",
     "async_pages",
+    "client_spans",
     "duration",
     "new_request_id",
     "pages",

@@ -14,6 +14,7 @@ from typing_extensions import Self
 from daylily_client.calling import PreparedCall, serialized
 from daylily_client.options import ClientOptions
 from daylily_client.rpc import Answer, P, Request, Rpc
+from daylily_client.spans import Span, Spans
 from daylily_client.timing import AsyncTime
 from daylily_client.wire import Addresses, async_channel
 
@@ -68,14 +69,30 @@ class AsyncClient:
         other.options = replace(self.options, actor=actor)
         return other
 
+    def with_tracing(self, tracing: Spans) -> Self:
+        """The same client over the same connection, with a span for each of its calls."""
+        other = copy.copy(self)
+        other.options = replace(self.options, tracing=tracing)
+        return other
+
     async def call(self, rpc: Rpc[P, Request, Answer], *args: P.args, **kwargs: P.kwargs) -> Answer:
         """Calls `rpc` with a request made of the keyword arguments.
 
         Raises:
             DaylilyError: the service refused, or did not answer within the deadline.
         """
+        request = rpc.request(*args, **kwargs)
+        with self.options.tracing.call(rpc.path, request) as span:
+            return await self._call(rpc, request, span)
+
+    async def _call(self, rpc: Rpc[P, Request, Answer], request: Request, span: Span) -> Answer:
         prepared = PreparedCall(
-            rpc, rpc.request(*args, **kwargs), self.options, self.time.monotonic, self.time.random
+            rpc,
+            request,
+            self.options,
+            self.time.monotonic,
+            self.time.random,
+            trace=span.metadata,
         )
         send: grpc.aio.UnaryUnaryMultiCallable[Request, Answer] = self.channel.unary_unary(
             rpc.path,
@@ -94,6 +111,7 @@ class AsyncClient:
                 pause = prepared.plan.pause_after(error)
                 if pause is None:
                     raise prepared.plan.final(error) from failure
+            span.repeats(error)
             await self.time.sleep(pause)
 
 

@@ -13,6 +13,7 @@ from daylily_client.errors import DaylilyError, error_from_status
 from daylily_client.options import ClientOptions
 from daylily_client.retries import CallPlan
 from daylily_client.rpc import Answer, P, Repeat, Request, Rpc
+from daylily_client.spans import Metadata
 
 REQUEST_ID_KEY = "x-request-id"
 ACTOR_KEY = "x-daylily-actor"
@@ -27,6 +28,7 @@ class PreparedCall(Generic[Request]):
     """One call, ready to be sent as often as its plan says.
 
     A mutating request without a `request_id` gets one here, so that each attempt carries the same.
+    `trace` is what says of which trace the call is a part.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class PreparedCall(Generic[Request]):
         options: ClientOptions,
         monotonic: Callable[[], float],
         random: Callable[[], float],
+        *,
+        trace: Metadata = (),
     ) -> None:
         self.request = request
         self.label = rpc.label
         self.request_id = _request_id(rpc.repeat, request)
-        self.metadata = call_metadata(options, self.request_id)
+        self.metadata = (*call_metadata(options, self.request_id), *trace)
         extra_wait = _seconds(request, rpc.wait_field) if rpc.wait_field else 0.0
         self.plan = CallPlan(
             policy=options.retry,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daylily_client.credentials import TokenSource
+from daylily_client.spans import NO_SPANS, Spans
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
@@ -60,6 +61,7 @@ class ClientOptions:
         timeout: seconds within which a call must be answered, repeats included.
         tls: None means plaintext.
         retry: see `RetryPolicy`.
+        tracing: makes a span for each call; see `daylily_client.tracing`.
     """
 
     actor: str = ""
@@ -68,3 +70,4 @@ class ClientOptions:
     timeout: float = 30.0
     tls: TlsFiles | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    tracing: Spans = NO_SPANS

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from daylily_client.monitor.run import RunContext
 from daylily_client.monitor.s3 import s3_client
 from daylily_client.monitor.settings import ClusterShape, MonitorSettings
 from daylily_client.monitor.workdir import Workdir, WorkdirInUseError
+from daylily_client.spans import NO_SPANS, Spans, TracingSettingsError
 
 
 def _default_owner() -> str:
@@ -60,6 +63,13 @@ def _default_owner() -> str:
     type=Span(),
     help="From SIGTERM to SIGKILL for a command that is to stop.",
 )
+@click.option(
+    "--tracing",
+    is_flag=True,
+    envvar="DAYLILY_TRACING",
+    show_envvar=True,
+    help="Send traces to the OpenTelemetry collector that OTEL_EXPORTER_OTLP_ENDPOINT names.",
+)
 @click.option("--state", default="localhost:50051", help="As `worksets --state`.")
 @click.option("--scheduler", default="localhost:50052", help="As `worksets --scheduler`.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -84,6 +94,7 @@ def monitor(
     lease: timedelta,
     scan_interval: timedelta,
     grace: timedelta,
+    tracing: bool,
     state: str,
     scheduler: str,
     command: tuple[str, ...],
@@ -127,9 +138,25 @@ def monitor(
         token=app.options.token if app else None,
     )
     try:
-        asyncio.run(_monitor(settings, options, state, scheduler))
+        with _spans(tracing=tracing) as spans:
+            asyncio.run(_monitor(settings, replace(options, tracing=spans), state, scheduler))
     except WorkdirInUseError as error:
         raise click.ClickException(str(error)) from error
+    except TracingSettingsError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _spans(*, tracing: bool) -> AbstractContextManager[Spans]:
+    if not tracing:
+        return nullcontext(NO_SPANS)
+    try:
+        # Imported here: a node without traces does not need the libraries.
+        from daylily_client.tracing import exported  # noqa: PLC0415
+    except ImportError:
+        raise click.UsageError(
+            "--tracing needs OpenTelemetry: pip install 'daylily-client[tracing]'"
+        ) from None
+    return exported("daylily-monitor")
 
 
 async def _monitor(
@@ -145,5 +172,6 @@ async def _monitor(
             s3=s3_client(),
             workdir=Workdir(settings.workdir),
             log=log_to_stderr(),
+            spans=options.tracing,
         )
         await Monitor(context, scheduler_client).run()

@@ -29,6 +29,7 @@ from daylily_client.monitor.registration import Registrar
 from daylily_client.monitor.run import PASSING, Grant, Run, RunContext
 from daylily_client.monitor.s3 import Bucket
 from daylily_client.monitor.workdir import JournalEntry
+from daylily_client.spans import Span
 
 Answer = TypeVar("Answer")
 
@@ -192,15 +193,20 @@ class Monitor:
                 await self._until_stopping(self._run_ended.wait())
                 continue
             entry = self._context.workdir.note_claim(new_request_id())
-            grant = await self._until_stopping(self._claim(entry))
-            if grant is not None:
-                self._begin(grant)
-            elif self._stopping.is_set():
-                await self._give_unanswered_claim_back(entry)
-            else:
-                self._context.workdir.note_end(entry)
+            # The run is begun inside the claim's span: one trace from the claim to the end.
+            with self._context.spans.work(
+                "monitor.claim", cluster_name=self._settings.cluster.name
+            ) as span:
+                grant = await self._until_stopping(self._claim(entry, span))
+                span.note(granted=grant is not None)
+                if grant is not None:
+                    self._begin(grant)
+                elif self._stopping.is_set():
+                    await self._give_unanswered_claim_back(entry)
+                else:
+                    self._context.workdir.note_end(entry)
 
-    async def _claim(self, entry: JournalEntry) -> Grant | None:
+    async def _claim(self, entry: JournalEntry, span: Span) -> Grant | None:
         """One claim, repeated under its id until it is answered; None when no work came."""
         sent_at = self._context.time.monotonic()
 
@@ -231,7 +237,8 @@ class Monitor:
             return None
         workset_id, token = answer.workset.workset_id, answer.lock_token
         entry = self._context.workdir.note_grant(entry, workset_id, token)
-        self._log.info("claimed", workset_id=workset_id, token=token)
+        span.note(workset_id=workset_id, lock_token=token)
+        self._log.info("claimed", workset_id=workset_id, token=token, **span.ids)
         return Grant(entry, workset_id, token, sent_at)
 
     async def _give_unanswered_claim_back(self, entry: JournalEntry) -> None:

@@ -38,6 +38,7 @@ from daylily_client.monitor.settings import MonitorSettings
 from daylily_client.monitor.steps import Step
 from daylily_client.monitor.transfer import TransferError, export, fetch_inputs
 from daylily_client.monitor.workdir import AttemptPlace, JournalEntry, Workdir
+from daylily_client.spans import NO_SPAN, NO_SPANS, Spans
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -77,7 +78,7 @@ class RunContext:
     """What all runs of a monitor share.
 
     `stopping` is set when nothing new is to be started, `giving_up` when what runs is to be
-    stopped and given back.
+    stopped and given back. `spans` traces claims and runs.
     """
 
     settings: MonitorSettings
@@ -85,6 +86,7 @@ class RunContext:
     s3: "S3Client"
     workdir: Workdir
     log: EventLog
+    spans: Spans = NO_SPANS
     time: AsyncTime = field(default_factory=AsyncTime)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     giving_up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -108,6 +110,7 @@ class Run:
         self._state = context.state
         self._grant = grant
         self._log = context.log.bind(workset_id=grant.workset_id, token=grant.lock_token)
+        self._span = NO_SPAN
         self._entry = grant.entry
         self._settled = True
         self._marks: FolderMarks | None = None
@@ -144,6 +147,16 @@ class Run:
 
     async def run(self) -> None:
         """Run to the end; what is known then, state knows, unless it says the lock is lost."""
+        with self._context.spans.work(
+            "monitor.run",
+            workset_id=self._grant.workset_id,
+            lock_token=self._grant.lock_token,
+            cluster_name=self._settings.cluster.name,
+        ) as self._span:
+            self._log = self._log.bind(**self._span.ids)
+            await self._keep_and_run()
+
+    async def _keep_and_run(self) -> None:
         async with self._keeper:
             try:
                 await self._run()
@@ -294,6 +307,7 @@ class Run:
         workset = await write_end(self._state, self._keeper, outcome, self._log)
         state = workset_pb2.WorksetState.Name(workset.state).removeprefix("WORKSET_STATE_")
         self._log.info("ended", state=state, attempt=workset.attempt)
+        self._span.note(state=state, attempt=workset.attempt)
         if self._marks and workset.state == workset_pb2.WORKSET_STATE_COMPLETE:
             await self._marks.completed()
         elif self._marks and workset.state == workset_pb2.WORKSET_STATE_ERROR:

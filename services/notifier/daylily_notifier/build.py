@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 from uuid import uuid4
 
 import grpc
@@ -13,7 +14,7 @@ import grpc.aio
 from daylily.notifier.v1 import notifier_pb2_grpc
 from grpc_health.v1 import health_pb2
 
-from daylily_client import AsyncStateClient, ClientOptions, TlsFiles, TokenFile
+from daylily_client import AsyncStateClient, ClientOptions, TlsFiles, TokenFile, client_spans
 from daylily_notifier.api.access import RULES
 from daylily_notifier.api.errors import ERRORS
 from daylily_notifier.api.service import SERVICE, NotifierServicer, OpenChannel
@@ -28,6 +29,8 @@ from daylily_notifier.feed.stats import Stats
 from daylily_notifier.feed.worker import ChannelWorker
 from daylily_notifier.settings import NotifierSettings
 from daylily_runtime import Clock, Server, StartError, SystemClock
+
+SPAN_FIELDS: Final = ("channel", "delivery_id", "workset_id")
 
 
 def unique_owner() -> str:
@@ -70,6 +73,8 @@ def build(
 
     async def compose(server: Server) -> None:
         state = await server.open("state client", given.connect(settings))
+        if server.spans is not None:
+            state = state.with_tracing(client_spans(server.spans.provider))
         server.depends_on("state", partial(_answers, state))
         seat = Seat(
             state, given.clock, given.owner_id, start_at_end=settings.notifier_start == "now"
@@ -109,7 +114,7 @@ def build(
             RULES,
         )
 
-    return Server("notifier", settings, compose, errors=ERRORS)
+    return Server("notifier", settings, compose, errors=ERRORS, span_fields=SPAN_FIELDS)
 
 
 def _open_channel(

@@ -35,7 +35,7 @@ code. It may ask `time_remaining()` and `current_call()`. A long poll waits with
 through an `Offload`. In tests, `async with running(server)` serves on `server.port`.
 """
 
-from daylily_runtime.calls import REQUEST_ID_KEY, Call, current_call, time_remaining
+from daylily_runtime.calls import REQUEST_ID_KEY, Call, annotate, current_call, time_remaining
 from daylily_runtime.clock import Clock, SystemClock
 from daylily_runtime.errors import (
     ERROR_DOMAIN,
@@ -68,6 +68,7 @@ from daylily_runtime.settings import (
     SettingsError,
     describe_settings,
 )
+from daylily_runtime.spans import Spans
 from daylily_runtime.wire import StartError
 
 __all__ = [
@@ -103,8 +104,10 @@ __all__ = [
     "SettingDescription",
     "Settings",
     "SettingsError",
+    "Spans",
     "StartError",
     "SystemClock",
+    "annotate",
     "configure_logging",
     "current_call",
     "describe_settings",

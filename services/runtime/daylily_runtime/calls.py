@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from daylily_runtime.access.roles import Identity
+from daylily_runtime.spans import CallSpan, Value
 
 REQUEST_ID_KEY = "x-request-id"
 """Metadata key: taken from the caller, or made up, and always sent back in the trailers."""
@@ -45,6 +46,8 @@ class Call:
     """Its identity is known no more."""
     cut_off: bool = False
     """The server ended it."""
+    span: CallSpan | None = None
+    """Its span where calls are traced."""
 
     @property
     def is_infrastructure(self) -> bool:
@@ -64,6 +67,13 @@ def current_call() -> Call | None:
 def enter_call(call: Call) -> None:
     """Make `call` the current one for the rest of this task."""
     _current.set(call)
+
+
+def annotate(**attributes: Value) -> None:
+    """Say in the span of the RPC under way what came of it, where calls are traced."""
+    call = _current.get()
+    if call is not None and call.span is not None:
+        call.span.note(attributes)
 
 
 def time_remaining() -> float | None:

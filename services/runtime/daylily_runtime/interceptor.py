@@ -34,6 +34,7 @@ from daylily_runtime.errors import (
     to_status,
 )
 from daylily_runtime.offload import OffloadSaturatedError, OffloadTimeoutError
+from daylily_runtime.spans import Spans
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -90,6 +91,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         max_response_bytes: a larger answer becomes an error that says so.
         metrics: told of every call that ended.
         gate: lets calls in.
+        spans: makes a span for each; None where calls are not traced.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         max_response_bytes: int,
         metrics: CallMetrics,
         gate: Gate,
+        spans: Spans | None = None,
     ) -> None:
         self._service = service
         self._errors = errors
@@ -110,6 +113,7 @@ class CallLayer(grpc.aio.ServerInterceptor):
         self._max_response_bytes = max_response_bytes
         self._metrics = metrics
         self._gate = gate
+        self._spans = spans
         self._wrapped: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(
@@ -172,6 +176,8 @@ class CallLayer(grpc.aio.ServerInterceptor):
         """The request, when its caller may send it. Who is not known is not told that it is bad."""
         await self._gate.authenticate(call, context)
         readable = _checked(request)
+        if call.span is not None:
+            call.span.asked(readable)
         await self._gate.authorize(call, readable)
         return readable
 
@@ -231,6 +237,8 @@ class CallLayer(grpc.aio.ServerInterceptor):
             self._gate.left(call)
             self._calls.discard(call)
             self._metrics.ended(call, outcome[0], outcome[1].get("reason", ""))
+            if call.span is not None:
+                call.span.ended(outcome[0], outcome[1].get("reason", ""))
             self._log_call(call, *outcome)
 
     def _begin(self, method: str, context: Context, *, streams: bool) -> Call:
@@ -247,6 +255,9 @@ class CallLayer(grpc.aio.ServerInterceptor):
         self._calls.add(call, task)
         enter_call(call)
         structlog.contextvars.bind_contextvars(service=self._service, request_id=call.request_id)
+        if self._spans is not None and not call.is_infrastructure:
+            call.span = self._spans.call(method, metadata, streams=streams)
+            structlog.contextvars.bind_contextvars(**call.span.ids)
         context.set_trailing_metadata(((REQUEST_ID_KEY, call.request_id),))
         return call
 

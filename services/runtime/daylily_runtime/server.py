@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ from daylily_runtime.interceptor import CallLayer
 from daylily_runtime.lifecycle import Lifecycle
 from daylily_runtime.metrics import Metrics
 from daylily_runtime.settings import ServerSettings
+from daylily_runtime.spans import Spans
 from daylily_runtime.wire import StartError, bind, channel_options, join_address
 
 R = TypeVar("R")
@@ -61,6 +62,7 @@ class Server:
         settings: see `ServerSettings`.
         build: wires the service up, on the running event loop.
         errors: the service's error table.
+        span_fields: the fields of requests that go into spans, where calls are traced.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Server:
         build: Build,
         *,
         errors: ErrorTable = ErrorTable.EMPTY,
+        span_fields: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.settings = settings
@@ -78,6 +81,9 @@ class Server:
         """The instruments of this server; build adds the service's own."""
         self.metrics_port = 0
         """Where /metrics is served; 0 when it is not."""
+        self.spans: Spans | None = None
+        """Makes spans, from the start on; None where calls are not traced."""
+        self._span_fields = span_fields
         self._build = build
         self._errors = errors
         self._calls = ActiveCalls()
@@ -208,6 +214,8 @@ class Server:
 
     async def _start(self) -> None:
         structlog.contextvars.bind_contextvars(service=self.name)
+        if self.settings.tracing:
+            self.spans = self._traces()
         layer = CallLayer(
             service=self.name,
             errors=self._errors,
@@ -216,6 +224,7 @@ class Server:
             max_response_bytes=self.settings.max_response_bytes,
             metrics=CallMetrics(self.metrics, self.name),
             gate=self._gate,
+            spans=self.spans,
         )
         self._grpc = grpc.aio.server(interceptors=[layer], options=channel_options(self.settings))
         self._gate.open()
@@ -244,6 +253,22 @@ class Server:
         # With a timeout, since without one a cancelled waiter breaks the termination itself.
         while self._grpc is not None and await self._grpc.wait_for_termination(3600):
             pass
+
+    def _traces(self) -> Spans:
+        try:
+            # Imported here: a server without traces does not need the libraries.
+            from daylily_runtime.tracing import Tracing, TracingSettingsError  # noqa: PLC0415
+        except ImportError:
+            raise StartError(
+                "DAYLILY_TRACING needs OpenTelemetry: pip install 'daylily-runtime[tracing]'."
+            ) from None
+        try:
+            tracing = Tracing(f"daylily-{self.name}", self._span_fields)
+        except TracingSettingsError as error:
+            raise StartError(str(error)) from error
+        # The first to open is the last to close: what stops before is in the traces as well.
+        self.on_close("traces", tracing.close)
+        return tracing
 
     async def _export_metrics(self) -> None:
         settings = self.settings

@@ -182,6 +182,11 @@ class ServerSettings(Settings):
     cloudwatch_interval_seconds: Seconds = Field(
         default=60.0, description="How often metrics are sent to CloudWatch."
     )
+    tracing: bool = Field(
+        default=False,
+        description="Send traces to an OpenTelemetry collector; OTEL_EXPORTER_OTLP_ENDPOINT and its "
+        "kin say where (docs/operations.md).",
+    )
 
     @property
     def uses_tls(self) -> bool:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import grpc
 import grpc.aio
@@ -11,6 +12,7 @@ from grpc_health.v1 import health_pb2
 
 from daylily_client.credentials import TokenFile
 from daylily_client.options import ClientOptions, TlsFiles
+from daylily_client.spans import client_spans
 from daylily_client.state import AsyncStateClient
 from daylily_runtime.calls import current_call
 from daylily_runtime.clock import Clock, SystemClock
@@ -29,6 +31,8 @@ from daylily_scheduler.locks import Locks
 from daylily_scheduler.measuring import Measures
 from daylily_scheduler.settings import SchedulerSettings
 from daylily_scheduler.waiting import WaitingRoom
+
+SPAN_FIELDS: Final = ("workset_id", "cluster_name", "owner_id")
 
 
 def connect(settings: SchedulerSettings) -> AsyncStateClient:
@@ -69,6 +73,8 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
 
     async def compose(server: Server) -> None:
         state = await server.open("state client", given.connect(settings))
+        if server.spans is not None:
+            state = state.with_tracing(client_spans(server.spans.provider))
         book = Book()
         reader = Reader(state, given.clock)
         room = WaitingRoom(book, given.clock, server.lifecycle)
@@ -109,7 +115,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
             RULES,
         )
 
-    return Server("scheduler", settings, compose, errors=ERRORS)
+    return Server("scheduler", settings, compose, errors=ERRORS, span_fields=SPAN_FIELDS)
 
 
 async def _answers(state: AsyncStateClient) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from daylily_client.errors import GrantNotFound
 from daylily_client.state import AsyncStateClient
+from daylily_runtime.calls import annotate
 from daylily_runtime.clock import Clock
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.decision import why_nothing
@@ -121,6 +122,7 @@ class ClaimDesk:
                 longest = min(FIRST_PAUSE_SECONDS * 2 ** min(losses, 20), LONGEST_PAUSE_SECONDS)
                 await self._clock.sleep(self._draw() * longest)
         self._measures.claim_empty()
+        annotate(granted=False)
         return Outcome(None, why_nothing(self._book, claim.cluster_name, self._clock.now()))
 
     # --- inside ---
@@ -142,6 +144,7 @@ class ClaimDesk:
         return self._locks.known(answer.workset, answer.lock_token, claim)
 
     def _granted(self, grant: Grant) -> Outcome:
+        annotate(workset_id=grant.workset.workset_id, lock_token=grant.lock_token)
         self._measures.claim_granted()
         self._spread = max(self._spread - 1, 0)
         return Outcome(grant)

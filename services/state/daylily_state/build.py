@@ -30,8 +30,10 @@ from daylily_state.ports import ReadSet, Store
 from daylily_state.settings import StateSettings
 from daylily_state.store.dynamodb import DynamoDBSettings, DynamoDBStore
 from daylily_state.store.sqlite import SchemaError, SqliteStore
+from daylily_state.store.traced import traced
 
 SERVICE: Final = "daylily.state.v1.StateService"
+SPAN_FIELDS: Final = ("workset_id", "cluster_name", "customer_id", "owner_id", "name")
 
 
 def open_store(settings: StateSettings) -> Store:
@@ -72,6 +74,8 @@ def state_server(
     async def build(server: Server) -> None:
         store = await server.open("store", _opened(settings, make_store(settings)))
         server.depends_on("store", lambda: _answers(store))
+        if server.spans is not None:
+            store = traced(store, server.spans, settings.store)
         feed = Feed(store, time, server.lifecycle)
         measures = Measures(server.metrics)
 
@@ -114,7 +118,7 @@ def state_server(
             rules(Holders(store)),
         )
 
-    return Server("state", settings, build, errors=ERRORS)
+    return Server("state", settings, build, errors=ERRORS, span_fields=SPAN_FIELDS)
 
 
 @asynccontextmanager

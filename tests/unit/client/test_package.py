@@ -11,7 +11,7 @@ def test_the_library_loads_none_of_what_its_extras_bring():
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
-    extras = {"click", "rich", "boto3", "botocore", "yaml"}
+    extras = {"click", "rich", "boto3", "botocore", "yaml", "opentelemetry"}
     ours = {"daylily_runtime", "daylily_state", "daylily_scheduler", "daylily_notifier"}
     assert not (extras | ours | {"pydantic"}) & set(loaded)
 
