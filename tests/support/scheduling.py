@@ -25,6 +25,9 @@ def workset(
     available_at: datetime | None = None,
     dependencies_met: bool = True,
     version: int = 1,
+    pipeline: str = "",
+    sample_count: int = 0,
+    deadline: datetime | None = None,
 ) -> Workset:
     """A READY workset, registered `age_s` seconds before NOW."""
     return Workset(
@@ -42,6 +45,9 @@ def workset(
         available_at=available_at,
         dependencies_met=dependencies_met,
         version=version,
+        pipeline=pipeline,
+        sample_count=sample_count,
+        deadline=deadline,
     )
 
 
@@ -58,6 +64,7 @@ def cluster(
     draining: bool = False,
     heard_at: datetime = NOW,
     foreign: Resources | None = None,
+    fixed: float = 0.0,
     version: int = 1,
 ) -> Cluster:
     """A cluster that reported at NOW."""
@@ -70,6 +77,7 @@ def cluster(
         instance_types=instance_types,
         foreign=foreign or Resources(),
         price_per_vcpu_hour_usd=price,
+        fixed_cost_per_hour_usd=fixed,
         version=version,
     )
 

@@ -11,6 +11,7 @@ import click
 
 from daylily_client.cli import failures, plugins
 from daylily_client.cli.commands import (
+    advice,
     clusters,
     completion,
     history,
@@ -194,6 +195,7 @@ for command in (
     queue.queue,
     queue.next_workset,
     queue.explain,
+    advice.estimate,
     clusters.clusters,
     notifications.channels,
     notifications.deliveries,

@@ -24,9 +24,13 @@ from daylily_scheduler.api.service import SERVICE, Parts, SchedulerServicer
 from daylily_scheduler.claims import ClaimDesk
 from daylily_scheduler.clusters import Clusters
 from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.runtimes import RunTimes
+from daylily_scheduler.domain.scores import Scores
 from daylily_scheduler.feed.follower import Follower
+from daylily_scheduler.feed.learning import Learner
 from daylily_scheduler.feed.reader import Reader
 from daylily_scheduler.feed.refresher import Refresher
+from daylily_scheduler.forecasting import Forecaster
 from daylily_scheduler.locks import Locks
 from daylily_scheduler.measuring import Measures
 from daylily_scheduler.settings import SchedulerSettings
@@ -85,6 +89,10 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         measures.watch(book, given.clock, lambda: len(room), lambda: follower.heard_at)
         desk = ClaimDesk(state, locks, room, book, given.clock, measures=measures, draw=given.draw)
         clusters = Clusters(state, book, given.clock, room.settle)
+        times, scores = RunTimes(settings.default_run_hours), Scores()
+        learner = Learner(state, reader, times, scores, given.clock)
+        forecaster = Forecaster(book, times, scores, given.clock)
+        measures.watch_estimates(times, scores, given.clock)
 
         async def knows_state() -> None:
             if not follower.caught_up.is_set():
@@ -96,6 +104,10 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         server.background("feed", follower.run)
         server.background("refresher", refresher.run)
         server.background("timers", room.keep_time)
+        server.on_close("what was learned", learner.close)
+        server.background("learning", learner.run)
+        server.background("checkpoints", learner.keep)
+        server.background("estimates", forecaster.promise)
         server.add_service(
             SERVICE,
             scheduler_pb2_grpc.add_SchedulerServiceServicer_to_server,
@@ -108,6 +120,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
                     follower=follower,
                     measures=measures,
                     clusters=clusters,
+                    forecaster=forecaster,
                     clock=given.clock,
                     started_at=given.clock.now(),
                 )

@@ -52,6 +52,15 @@ class StoppingError(SchedulerError):
         super().__init__("This server is stopping. Ask another, or again in a moment.")
 
 
+class NotWaitingError(SchedulerError):
+    """The workset has started or ended already."""
+
+    def __init__(self, workset_id: str, state: str) -> None:
+        super().__init__(f"Workset {workset_id} does not wait: it is {state}.")
+        self.workset_id = workset_id
+        self.state = state
+
+
 class UnimplementedError(SchedulerError):
     """The contract has the call, this version does not."""
 

@@ -7,6 +7,8 @@ from daylily_runtime.clock import Clock
 from daylily_runtime.metrics import Labels, Metrics
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.model import Priority
+from daylily_scheduler.domain.runtimes import RunTimes
+from daylily_scheduler.domain.scores import Scores
 
 
 class Measures:
@@ -44,6 +46,32 @@ class Measures:
     def pick_lost(self) -> None:
         self.lost += 1
         self._races.add()
+
+    def watch_estimates(self, times: RunTimes, scores: Scores, clock: Clock) -> None:
+        """Report as well how good the estimates of waits were, and how much was learned."""
+
+        def coverage() -> Mapping[Labels, float]:
+            share, counted = scores.coverage(clock.now())
+            return {(): share} if counted else {}
+
+        gauge = self._metrics.gauge
+        gauge(
+            "scheduler_estimate_coverage",
+            "Share of the last p90 estimates of waits that held; 0.9 is meant.",
+            coverage,
+            cloudwatch="SchedulerEstimateCoverage",
+        )
+        gauge(
+            "scheduler_estimates_scored",
+            "Estimates that this share counts.",
+            lambda: {(): scores.coverage(clock.now())[1]},
+            cloudwatch="SchedulerEstimatesScored",
+        )
+        gauge(
+            "scheduler_run_time_kinds",
+            "Kinds of work (pipeline, samples, vCPUs) of which run times are known.",
+            lambda: {(): times.kinds},
+        )
 
     def watch(
         self,

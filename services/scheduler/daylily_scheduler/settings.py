@@ -29,6 +29,14 @@ class SchedulerSettings(ServerSettings):
         description="File with the bearer token of this service; read again when it changes.",
     )
 
+    default_run_hours: float = Field(
+        default=8.0,
+        gt=0,
+        le=720,
+        description="Hours that a run is taken to last when nothing is known of it: no estimate was "
+        "given, and no run of its pipeline has ended yet.",
+    )
+
     @model_validator(mode="after")
     def _certificate_and_key_for_state(self) -> Self:
         if (self.state_tls_cert is None) != (self.state_tls_key is None):

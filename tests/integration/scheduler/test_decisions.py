@@ -182,7 +182,7 @@ async def test_the_figures_add_up(system, scheduler):
 
 
 async def test_what_comes_later_says_so(scheduler):
-    for call in (scheduler.recommend_clusters(), scheduler.estimate_wait(workset_id="w")):
+    for call in (scheduler.recommend_clusters(),):
         with pytest.raises(Unimplemented) as refused:
             await call
         assert refused.value.reason == "NOT_IMPLEMENTED"

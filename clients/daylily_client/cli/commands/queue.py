@@ -82,7 +82,7 @@ def next_workset(app: App, *, cluster: str) -> None:
         output.print_line(f"on {place.cluster_name}{cost}")
         return
     output.print_line("Nothing would start now.")
-    _print_reasons(answer.reasons)
+    print_reasons(answer.reasons)
 
 
 @click.command()
@@ -96,14 +96,15 @@ def explain(app: App, *, workset_id: str) -> None:
         output.print_json(answer)
         return
     output.print_line(answer.summary)
-    _print_reasons(answer.reasons)
+    print_reasons(answer.reasons)
     if answer.remedies:
         output.print_line("What would start it:")
     for remedy in answer.remedies:
         output.print_line(f"  {remedy}")
 
 
-def _print_reasons(reasons: Iterable[scheduler_pb2.WaitReason]) -> None:
+def print_reasons(reasons: Iterable[scheduler_pb2.WaitReason]) -> None:
+    """Prints a line for each reason."""
     for reason in reasons:
         code = words.word(scheduler_pb2.WaitReasonCode, reason.code)
         place = f" ({reason.cluster_name})" if reason.cluster_name else ""

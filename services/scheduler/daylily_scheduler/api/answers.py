@@ -1,16 +1,21 @@
 """What callers are answered."""
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 
 from daylily.scheduler.v1 import scheduler_pb2 as pb
 from daylily.workset.v1 import cluster_pb2
+from google.protobuf.duration_pb2 import Duration
 
+from daylily_client.values import timestamp
 from daylily_scheduler.domain.fleet import Fleet
+from daylily_scheduler.domain.model import Workset
 from daylily_scheduler.domain.placement import Placement
 from daylily_scheduler.domain.reasons import Reason
 from daylily_scheduler.domain.resources import MB_PER_GB
 from daylily_scheduler.feed.rows import resources_of
+from daylily_scheduler.forecasting import Estimated
 
 
 def reason(of: Reason) -> pb.WaitReason:
@@ -36,6 +41,31 @@ def placement(of: Placement) -> pb.Placement:
         cost_items=[pb.CostItem(kind=item.kind, usd=item.usd) for item in of.items],
         rejections=reasons(of.rejections),
     )
+
+
+def estimate(of: Workset, found: Estimated, why: Iterable[Reason]) -> pb.EstimateWaitResponse:
+    times = found.run_time
+    return pb.EstimateWaitResponse(
+        workset_id=of.workset_id,
+        p50=hours(found.p50),
+        p90=hours(found.p90),
+        p90_coverage=found.coverage,
+        estimates_scored=found.scored,
+        basis=found.basis,
+        estimated_at=timestamp(found.made_at),
+        run_time_p50=hours(times.at(0.5)),
+        run_time_p90=hours(times.at(0.9)),
+        run_time_basis=times.basis.value,
+        runs_learned_from=times.runs,
+        queue_position=found.ahead,
+        extrapolated=found.extrapolated,
+        reasons=reasons(why),
+    )
+
+
+def hours(number: float) -> Duration | None:
+    """A length in whole seconds; none for what is not expected to come."""
+    return Duration(seconds=round(number * 3600)) if math.isfinite(number) else None
 
 
 def cluster_status(row: cluster_pb2.Cluster, fleet: Fleet, now: datetime) -> pb.ClusterStatus:

@@ -67,6 +67,11 @@ ERRORS: Final = ErrorTable(
         errors.NotCaughtUpError: ErrorRow(
             grpc.StatusCode.UNAVAILABLE, STATE_UNAVAILABLE, retry_after=lambda _: 1.0
         ),
+        errors.NotWaitingError: ErrorRow(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "ILLEGAL_TRANSITION",
+            metadata=lambda error: {"from": error.state, "to": "LOCKED"},
+        ),
         errors.UnimplementedError: ErrorRow(
             grpc.StatusCode.UNIMPLEMENTED,
             RuntimeReason.NOT_IMPLEMENTED,

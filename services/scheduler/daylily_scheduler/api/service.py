@@ -1,5 +1,6 @@
 """SchedulerService: each call translates, does one thing, and translates back."""
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -21,9 +22,16 @@ from daylily_scheduler.domain.decision import Dependency, decide, why_nothing, w
 from daylily_scheduler.domain.explain import explain
 from daylily_scheduler.domain.model import Priority, Workset, WorksetState
 from daylily_scheduler.domain.policy import Pick, pick, pick_anywhere
-from daylily_scheduler.errors import NotCaughtUpError, UnimplementedError, UnknownClusterError
+from daylily_scheduler.domain.reasons import Reason
+from daylily_scheduler.errors import (
+    NotCaughtUpError,
+    NotWaitingError,
+    UnimplementedError,
+    UnknownClusterError,
+)
 from daylily_scheduler.feed.follower import Follower
 from daylily_scheduler.feed.rows import workset_of
+from daylily_scheduler.forecasting import Forecaster
 from daylily_scheduler.measuring import Measures
 from daylily_scheduler.waiting import WaitingRoom
 
@@ -48,6 +56,7 @@ class Parts:
     follower: Follower
     measures: Measures
     clusters: Clusters
+    forecaster: Forecaster
     clock: Clock
     started_at: datetime
 
@@ -181,13 +190,23 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
             remedies=found.remedies,
         )
 
-    # --- to come ---
-
     async def EstimateWait(
         self, request: pb.EstimateWaitRequest, context: Context
     ) -> pb.EstimateWaitResponse:
-        del request, context
-        raise UnimplementedError("EstimateWait")
+        del context
+        self._check_caught_up()
+        workset, dependencies = await self._with_dependencies(request.workset_id)
+        if workset.state is not WorksetState.READY:
+            raise NotWaitingError(workset.workset_id, workset.state.value)
+        after = [dependency.workset_id for dependency in dependencies]
+        found = await self._parts.forecaster.estimate(workset, after)
+        why: tuple[Reason, ...] = ()
+        if not math.isfinite(found.p90):
+            now = self._parts.clock.now()
+            why = explain(self._book, workset, dependencies, now).reasons
+        return answers.estimate(workset, found, why)
+
+    # --- to come ---
 
     async def RecommendClusters(
         self, request: pb.RecommendClustersRequest, context: Context

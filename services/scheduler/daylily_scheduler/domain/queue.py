@@ -176,6 +176,19 @@ class Queue:
         higher = sum(count for priority, count in self._counts.items() if priority < mine)
         return higher + sum(lane.before(key) for _, lane in self._heads[mine])
 
+    def ids(self) -> Iterator[str]:
+        """Every workset that is known to wait."""
+        return iter(self._worksets)
+
+    def due_later(self, most: int) -> list[Workset]:
+        """Worksets that wait for a time, the first due first."""
+        found = {}
+        for _, workset_id in heapq.nsmallest(most, self._timers):
+            workset = self._worksets.get(workset_id)
+            if workset is not None and workset_id not in self._filed:
+                found[workset_id] = workset
+        return list(found.values())
+
     # --- changing ---
 
     def put(self, workset: Workset, now: datetime) -> bool:

@@ -44,6 +44,10 @@ class Reader:
         answer = await self._patiently(self._state.list_clusters)
         return [cluster_of(row) for row in answer.clusters]
 
+    async def snapshot(self, name: str) -> state_pb2.GetSnapshotResponse:
+        """A checkpoint. Raises SnapshotNotFound."""
+        return await self._patiently(lambda: self._state.get_snapshot(name=name))
+
     async def customers(self) -> list[Customer]:
         answer = await self._patiently(self._state.list_customers)
         return [customer_of(row) for row in answer.customers]

@@ -11,7 +11,7 @@ from daylily.notifier.v1 import notifier_pb2
 from daylily.scheduler.v1 import scheduler_pb2
 from daylily.workset.v1 import cluster_pb2, delivery_pb2, event_pb2, workset_pb2
 
-from daylily_client import timestamp
+from daylily_client import duration, timestamp
 from daylily_client.cli.app import worksets
 from tests.support.scripted_server import answers, refuses, scripted_server
 
@@ -73,6 +73,46 @@ async def test_when_nothing_goes_next_the_reasons_are_given(run):
     assert result.exit_code == 0
     assert "Nothing would start now." in result.stdout
     assert "NOT_ENOUGH_VCPUS (c1): needs 192 vCPUs, 96 are free" in result.stdout
+
+
+async def test_when_a_workset_is_expected_to_start(run):
+    answer = scheduler_pb2.EstimateWaitResponse(
+        workset_id="ws-1",
+        p50=duration(3 * 3600),
+        p90=duration(7 * 3600),
+        p90_coverage=0.91,
+        estimates_scored=120,
+        basis="history",
+        run_time_p50=duration(4 * 3600),
+        run_time_p90=duration(6 * 3600),
+        run_time_basis="history",
+        runs_learned_from=23,
+        queue_position=5,
+        extrapolated=True,
+    )
+    result, request = await run(SCHEDULER, "EstimateWait", answers(answer), "estimate", "ws-1")
+    assert request.workset_id == "ws-1"
+    assert result.stdout.splitlines() == [
+        (
+            "It starts within 3 h in half of all cases, within 7 h in nine of ten, "
+            "by the pace of those before it."
+        ),
+        "Goes first      5 worksets",
+        "Runs for        4 h, 6 h in nine of ten (from 23 runs)",
+        "Run times from  runs that finished",
+        "How sure        of the last 120 estimates, 91 % held (90 % is meant)",
+    ]
+
+
+async def test_a_workset_that_fits_nowhere_is_told_its_reasons(run):
+    answer = scheduler_pb2.EstimateWaitResponse(
+        workset_id="ws-1", basis="default", run_time_basis="estimate", reasons=[NO_ROOM]
+    )
+    result, _ = await run(SCHEDULER, "EstimateWait", answers(answer), "estimate", "ws-1")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "It is not expected to start within 14 days as things are."
+    assert lines[1] == "  NOT_ENOUGH_VCPUS (c1): needs 192 vCPUs, 96 are free"
+    assert lines[-1] == "How sure        no estimate has been put to the test yet"
 
 
 async def test_why_a_workset_waits(run):

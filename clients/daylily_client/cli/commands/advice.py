@@ -1,0 +1,61 @@
+"""`worksets estimate`."""
+
+import click
+from daylily.scheduler.v1 import scheduler_pb2
+
+from daylily_client.cli import output, words
+from daylily_client.cli.commands.queue import print_reasons
+from daylily_client.cli.context import App, json_option, pass_app
+
+BASES = {
+    "history": "runs that finished",
+    "estimate": "estimates that were given",
+    "default": "a default, because nothing is known",
+}
+
+
+@click.command()
+@click.argument("workset_id")
+@json_option
+@pass_app
+def estimate(app: App, *, workset_id: str) -> None:
+    """Say when WORKSET_ID is expected to start, and how sure that is."""
+    answer = app.scheduler().estimate_wait(workset_id=workset_id)
+    if app.as_json:
+        output.print_json(answer)
+        return
+    output.print_line(_when(answer))
+    print_reasons(answer.reasons)
+    output.print_fields(
+        (
+            ("Goes first", words.count(answer.queue_position, "workset")),
+            ("Runs for", _run_time(answer)),
+            ("Run times from", BASES.get(answer.basis, answer.basis)),
+            ("How sure", _how_sure(answer)),
+        )
+    )
+
+
+def _when(answer: scheduler_pb2.EstimateWaitResponse) -> str:
+    if not answer.HasField("p50"):
+        return "It is not expected to start within 14 days as things are."
+    half = words.length(answer.p50)
+    if not answer.HasField("p90"):
+        return f"It starts within {half} in half of all cases; in one of ten not within 14 days."
+    sure = words.length(answer.p90)
+    roughly = ", by the pace of those before it" if answer.extrapolated else ""
+    return f"It starts within {half} in half of all cases, within {sure} in nine of ten{roughly}."
+
+
+def _run_time(answer: scheduler_pb2.EstimateWaitResponse) -> str:
+    half, most = words.length(answer.run_time_p50), words.length(answer.run_time_p90)
+    runs = words.count(answer.runs_learned_from, "run") if answer.runs_learned_from else ""
+    source = runs or BASES.get(answer.run_time_basis, answer.run_time_basis)
+    return f"{half}, {most} in nine of ten (from {source})"
+
+
+def _how_sure(answer: scheduler_pb2.EstimateWaitResponse) -> str:
+    if not answer.estimates_scored:
+        return "no estimate has been put to the test yet"
+    share = f"{100 * answer.p90_coverage:.0f} %"
+    return f"of the last {answer.estimates_scored} estimates, {share} held (90 % is meant)"
