@@ -85,6 +85,9 @@ class HookedChannel:
             await self.after_send("after send")
         return delivered
 
+    async def check(self) -> str:
+        return await self.inner.check()
+
     async def close(self) -> None:
         await self.inner.close()
 

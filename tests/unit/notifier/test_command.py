@@ -42,7 +42,10 @@ def test_check_takes_the_file_of_the_settings(file, monkeypatch, capsys):
 def test_check_of_a_wrong_file_names_the_key_and_fails(file, capsys):
     file.write_text(GOOD.replace("kind: sns", "kind: fax"))
     assert main(["check", str(file)]) == 2
-    assert capsys.readouterr().err == (f"{file}:3: channels.lab.kind: expected one of: sns\n")
+    assert capsys.readouterr().err == (
+        f"{file}:3: channels.lab.kind: expected one of:"
+        " apprise, email, linear, pagerduty, slack, sns, webhook\n"
+    )
 
 
 def test_serve_refuses_a_wrong_file_before_it_listens(file, monkeypatch, capsys):

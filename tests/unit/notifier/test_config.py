@@ -109,7 +109,10 @@ def test_all_faults_are_named_with_line_and_key():
     ) == [
         f"notifier.yaml:4: channels.lab.topic_arn: expected a topic's ARN, such as {ARN}",
         "notifier.yaml:5: channels.lab.colour: there is no such key",
-        "notifier.yaml:7: channels.mail.kind: expected one of: sns",
+        (
+            "notifier.yaml:7: channels.mail.kind: expected one of: "
+            "apprise, email, linear, pagerduty, slack, sns, webhook"
+        ),
         "notifier.yaml:9: routes.0.channels: there is no channel 'nobody'",
     ]
 

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,13 @@ class RefusedError(Exception):
         self.refusal = refusal
 
 
+def refused(
+    answer: str, *, permanent: bool = False, retry_after: timedelta | None = None
+) -> RefusedError:
+    """The error that says why a message was not taken."""
+    return RefusedError(Refusal(permanent, answer, retry_after))
+
+
 class Channel(Protocol):
     """Sends messages to one place. Several sends may be under way at once."""
 
@@ -41,6 +48,14 @@ class Channel(Protocol):
 
         Raises:
             RefusedError: it did not get through; the refusal says whether it ever can.
+        """
+        ...
+
+    async def check(self) -> str:
+        """Try the credentials without telling anybody anything, and say in words what was found.
+
+        Raises:
+            RefusedError: messages would not get through.
         """
         ...
 
@@ -69,6 +84,10 @@ class RetrySettings(Section):
 
 class ChannelSettings(Section):
     """What every kind of channel can be told. A kind adds its own."""
+
+    tracks: ClassVar[bool] = False
+    """Whether the channel keeps troubles open until they are over (issues, incidents). Then it is
+    told nothing but troubles, that somebody has taken one up, and that it is over."""
 
     kind: str
     timeout: Duration = timedelta(seconds=5)

@@ -4,8 +4,10 @@ import re
 import threading
 import time
 import unicodedata
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -17,15 +19,17 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from pydantic import field_validator
 
-from daylily_notifier.channels.base import ChannelSettings, Delivered, RefusedError
+from daylily_notifier.channels.base import ChannelSettings, Delivered, RefusedError, refused
+from daylily_notifier.channels.blocking import Blocking
 from daylily_notifier.config.values import Text
 from daylily_notifier.domain.message import Message
 from daylily_notifier.domain.retries import Refusal
-from daylily_runtime import Offload, OffloadSaturatedError, OffloadTimeoutError
 
 if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
     from types_boto3_sns.type_defs import PublishInputTypeDef
+
+T = TypeVar("T")
 
 SUBJECT_LIMIT = 99
 """The API reference says "less than 100 characters long"."""
@@ -79,37 +83,35 @@ class SnsChannel:
         self._timeout = settings.timeout
         self._endpoint_url = settings.endpoint_url
         self._concurrency = settings.concurrency
+        self._blocking = Blocking(name, settings.concurrency, settings.timeout)
         self._client: SNSClient | None = None
         self._connecting = threading.Lock()
-        # Threads of its own: a topic that hangs holds up no other channel. One place more than
-        # the workers of the feed use is left for TestChannel.
-        self._offload = Offload(
-            workers=settings.concurrency + 1, waiting=settings.concurrency, name=f"channel-{name}"
-        )
 
     async def send(self, message: Message) -> Delivered:
         begun = time.monotonic()
-        seconds = self._timeout.total_seconds()
-        try:
-            message_id = await self._offload.run_within(seconds, self._publish, message)
-        except OffloadTimeoutError:
-            raise _refused(f"no answer within {seconds:g} s") from None
-        except OffloadSaturatedError:
-            raise _refused("earlier messages still hang") from None
-        except ParamValidationError as error:
-            raise _refused(str(error), permanent=True) from error
-        except ClientError as error:
-            raise RefusedError(refusal_of(error)) from error
-        except (BotoCoreError, ResponseParserError, _StrangeAnswerError) as error:
-            raise _refused(str(error)) from error
+        message_id = await self._run(partial(self._publish, message))
         return Delivered(
             ref=message_id,
             answer=f"MessageId {message_id}",
             latency=timedelta(seconds=time.monotonic() - begun),
         )
 
+    async def check(self) -> str:
+        await self._run(self._look)
+        return f"{self._topic_arn} is there"
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        try:
+            return await self._blocking.run(call)
+        except ParamValidationError as error:
+            raise refused(str(error), permanent=True) from error
+        except ClientError as error:
+            raise RefusedError(refusal_of(error)) from error
+        except (BotoCoreError, ResponseParserError, _StrangeAnswerError) as error:
+            raise refused(str(error)) from error
+
     async def close(self) -> None:
-        await self._offload.close()
+        await self._blocking.close()
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -121,6 +123,10 @@ class SnsChannel:
         except KeyError as error:
             # A proxy's page, say. botocore's parser also fails in this way.
             raise _StrangeAnswerError(f"the answer is not one of SNS: no {error}") from error
+
+    def _look(self) -> None:
+        """Ask for the topic's attributes. Whether Publish is allowed only a message shows."""
+        self._connected().get_topic_attributes(TopicArn=self._topic_arn)
 
     def _connected(self) -> "SNSClient":
         """The client, made in a worker's thread: it reads files, and slowly."""
@@ -189,7 +195,3 @@ def refusal_of(error: ClientError) -> Refusal:
 
 def _seconds(retry_after: str) -> timedelta | None:
     return timedelta(seconds=int(retry_after)) if retry_after.isdecimal() else None
-
-
-def _refused(answer: str, *, permanent: bool = False) -> RefusedError:
-    return RefusedError(Refusal(permanent, answer))

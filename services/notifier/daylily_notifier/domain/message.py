@@ -1,12 +1,16 @@
 """An event in words: what happened, to which workset, where, why, since when, what to do next."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from daylily_notifier.domain.episodes import Thread
 from daylily_notifier.domain.event import Event
+from daylily_notifier.domain.severity import Severity, severity_of
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,14 @@ class Message:
     """Messages with one key are about one thing."""
     dedup_key: str
     """The same when the message is sent again."""
+    severity: Severity = Severity.INFO
+    facts: tuple[tuple[str, str], ...] = ()
+    """The body in parts: label and text, none empty."""
+    url: str = ""
+    """Where a person sees more; empty if there is no such page."""
+    occurred_at: datetime = _NEVER
+    thread: Thread | None = None
+    """The trouble that it opens, goes on with, or closes; None if it stands alone."""
 
 
 HEADLINES: Mapping[str, str] = MappingProxyType(
@@ -83,17 +95,42 @@ _ENDED_BY_TIMEOUT = (
 )
 
 
-def render(event: Event, dedup_key: str) -> Message:
-    """The message of `event`, the same on every channel."""
-    headline = _headline(event)
+def render(event: Event, dedup_key: str, *, base_url: str = "") -> Message:
+    """The message of `event`, the same on every channel.
+
+    Args:
+        event: what happened.
+        dedup_key: of the message.
+        base_url: of the gateway's pages, if there is one.
+    """
+    headline = headline_of(event)
     urgent = event.priority == "URGENT"
+    url = page_of(event, base_url)
+    facts = tuple((label, text) for label, text in [*_facts(event), ("Page", url)] if text)
     return Message(
         subject=f"URGENT: {headline}" if urgent else headline,
-        body=_body(headline, event),
+        body=body_of(headline, facts),
         attributes=_attributes(event),
         ordering_key=event.subject_id or event.event_id,
         dedup_key=dedup_key,
+        severity=severity_of(event),
+        facts=facts,
+        url=url,
+        occurred_at=event.occurred_at,
     )
+
+
+def page_of(event: Event, base_url: str) -> str:
+    """The gateway's page on what the event is about."""
+    if not base_url:
+        return ""
+    match event.subject_kind:
+        case "WORKSET":
+            return f"{base_url}/worksets/{event.subject_id}"  # an id has no letter to quote
+        case "CLUSTER":
+            return f"{base_url}/clusters"
+        case _:
+            return f"{base_url}/"
 
 
 def as_test(message: Message) -> Message:
@@ -106,7 +143,8 @@ def as_test(message: Message) -> Message:
     )
 
 
-def _headline(event: Event) -> str:
+def headline_of(event: Event) -> str:
+    """What happened, to whom, in a line."""
     if event.type == "EXTERNAL":
         return _one_line(event.reason) or f"{_subject(event)}: a message from outside"
     template = HEADLINES.get(event.type)
@@ -115,9 +153,10 @@ def _headline(event: Event) -> str:
     return _fill(template, event)
 
 
-def _body(headline: str, event: Event) -> str:
-    facts = [f"{label + ':':<10} {text}" for label, text in _facts(event) if text]
-    return "\n".join([f"{headline}.", "", *facts, ""])
+def body_of(headline: str, facts: Iterable[tuple[str, str]]) -> str:
+    """The text for channels that take plain text."""
+    lines = [f"{label + ':':<10} {text}" for label, text in facts]
+    return "\n".join([f"{headline}.", "", *lines, ""])
 
 
 def _facts(event: Event) -> list[tuple[str, str]]:
