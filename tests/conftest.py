@@ -19,7 +19,7 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 
-MARKED_FOLDERS = {"unit", "contract", "property", "integration", "e2e"}
+MARKED_FOLDERS = {"unit", "contract", "property", "integration", "e2e", "chaos"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from tests.chaos.call_proxy import Moment
 from tests.chaos.monitor import LEASE
 from tests.chaos.options import Plan
 from tests.chaos.processes import Process
@@ -28,10 +29,13 @@ _PROXY_MODES: Final = {
     "state delays": (Mode.DELAY, 2.0),
     "state drops answers": (Mode.DROP, 0.6),
 }
+KILL_RECORDING: Final = "kill notifier while it records"
+_RECORDS: Final = "PutDeliveries"
 _OF_PROCESSES: Final = (
     "kill state",
     "kill scheduler",
     "kill notifier",
+    KILL_RECORDING,
     "kill monitor",
     "kill recorder",
     "stop state",
@@ -72,6 +76,7 @@ class Injector:
         self._busy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: list[str] = []
+        self._killed_recording = 0
         self._started = time.monotonic()
 
     @property
@@ -119,6 +124,10 @@ class Injector:
             names = [f"state-{replica}" for replica in self._may_be_disturbed(kind)]
         elif kind == "kill recorder":
             names = ["recorder"]
+        elif kind in {"kill notifier", KILL_RECORDING}:
+            # One at a time: it turns out late which of them is hit.
+            names = [process.name for process in self.system.notifiers]
+            names = [] if self._busy.intersection(names) else names
         else:
             group = kind.partition(" ")[2]
             names = [p.name for p in self.system.processes if p.name.startswith(group[0:3])]
@@ -160,6 +169,8 @@ class Injector:
             return self._disturb_state
         if kind.startswith("store "):
             return self._disturb_store
+        if kind == KILL_RECORDING:
+            return self._kill_while_it_records
         return self._kill if kind.startswith("kill ") else self._stop
 
     async def _kill(self, fault: Fault, process: Process) -> None:
@@ -171,6 +182,24 @@ class Injector:
         process.start()
         if fault.replica >= 0:
             await until_served(self.system, fault.replica)
+
+    async def _kill_while_it_records(self, fault: Fault, process: Process) -> None:
+        """Kill whichever notifier records deliveries: in turns just before state knows of them, and
+        when state has them and it has not heard so.
+        """
+        moment = [*Moment][self._killed_recording % len(Moment)]
+        with self.system.notifiers_calls.set(_RECORDS, moment) as trap:
+            try:
+                await asyncio.wait_for(trap.caught.wait(), _WAIT_FOR_DELIVERY)
+            except TimeoutError:
+                return
+            process = next(p for p in self.system.notifiers if p.name == trap.caller)
+            fault.target, fault.met = process.name, 1
+            fault.begun, fault.begun_wall = time.monotonic(), time.time()
+            await asyncio.to_thread(process.kill)
+            self._killed_recording += 1
+        await asyncio.sleep(self._dice.uniform(0.1, 1.0))
+        process.start()
 
     async def _until_it_delivers(self) -> None:
         """Wait a while for something to arrive: one notifier of several acts, and it has pauses."""

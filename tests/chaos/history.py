@@ -1,7 +1,8 @@
 """What a client did and was told, line by line, so that `kill -9` loses nothing that was written.
 
-Each call leaves two lines: one before it is sent and one when it ended. A call whose second line is
-missing was under way when its process was killed. Times are of the machine's monotonic clock, which
+Each call leaves two lines: one before it is sent and one when it ended, and one more for each time
+that it failed on its way and is sent again. A call whose last line is missing was under way when its
+process was killed. Times are of the machine's monotonic clock, which
 all processes share, and of the wall clock.
 """
 
@@ -9,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Call:
         args: what it was about: workset, token, request_id.
         answer: what was answered, None if it failed.
         error: the reason of the refusal or the class of the failure, empty if there was none.
+        failures: when something of it failed on its way, monotonic: attempts, and in the end itself.
     """
 
     op_id: str
@@ -60,10 +62,16 @@ class Call:
     ended_wall: float | None = None
     answer: Mapping[str, Any] | None = None
     error: str = ""
+    failures: list[float] = field(default_factory=list)
 
     @property
     def succeeded(self) -> bool:
         return self.answer is not None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it makes an event if it goes through."""
+        return self.kind in WRITES
 
     @property
     def outcome_known(self) -> bool:
@@ -74,6 +82,21 @@ class Call:
         return self.begun <= moment and (self.ended is None or self.ended >= moment)
 
 
+WRITES = frozenset(
+    {
+        "acquire",
+        "cancel",
+        "complete",
+        "fail",
+        "force",
+        "give back",
+        "register",
+        "release",
+        "restore",
+        "start",
+        "update",
+    }
+)
 REFUSALS = frozenset(
     {
         "AlreadyExists",
@@ -116,8 +139,12 @@ def _calls_of(path: Path) -> list[Call]:
                 begun_wall=line["wall"],
                 args=line["args"],
             )
+        elif line["what"] == "again":
+            open_calls[line["op"]].failures.append(line["mono"])
         elif line["what"] == "end":
             call = open_calls[line["op"]]
             call.ended, call.ended_wall = line["mono"], line["wall"]
             call.answer, call.error = line.get("answer"), line.get("error", "")
+            if not call.outcome_known:
+                call.failures.append(call.ended)
     return list(open_calls.values())

@@ -16,6 +16,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ from daylily.workset.v1 import workset_pb2
 from daylily_client import (
     AsyncSchedulerClient,
     AsyncStateClient,
+    AsyncTime,
     ClientOptions,
     DaylilyError,
     LockKeeper,
@@ -65,6 +67,10 @@ OPTIONS = ClientOptions(
 )
 
 
+_IN_FLIGHT: ContextVar[str] = ContextVar("_IN_FLIGHT")
+"""The id of the call that this task makes."""
+
+
 @dataclass(frozen=True)
 class Held:
     """A lock as it was granted."""
@@ -92,9 +98,10 @@ class ChaosMonitor:
         self._stopping.set()
 
     async def run(self) -> None:
+        time = AsyncTime(sleep=self._pause)
         async with (
-            AsyncStateClient(self._given.state, OPTIONS) as self._state,
-            AsyncSchedulerClient(self._given.scheduler, OPTIONS) as self._scheduler,
+            AsyncStateClient(self._given.state, OPTIONS, time=time) as self._state,
+            AsyncSchedulerClient(self._given.scheduler, OPTIONS, time=time) as self._scheduler,
         ):
             await asyncio.gather(*(self._work_on() for _ in range(_AT_ONCE)))
             await asyncio.gather(*self._late)
@@ -106,8 +113,8 @@ class ChaosMonitor:
     def _choose(self) -> Callable[[], Awaitable[None]]:
         ways: Mapping[Callable[[], Awaitable[None]], float] = {
             self._register: 22,
-            self._claim: 36,
-            self._race: 22,
+            self._claim: 30,
+            self._race: 30,
             self._write_with_an_old_token: 10,
             self._lock_what_is_not_ready: 4,
             self._operate: 6,
@@ -115,6 +122,11 @@ class ChaosMonitor:
         return self._dice.choices([*ways], [*ways.values()])[0]
 
     # --- calls ---
+
+    async def _pause(self, seconds: float) -> None:
+        """A client's pause before it sends a call again: what it sent last failed on its way."""
+        self._recorder.write(what="again", op=_IN_FLIGHT.get())
+        await asyncio.sleep(seconds)
 
     async def _call(
         self,
@@ -127,6 +139,7 @@ class ChaosMonitor:
         self._count += 1
         op_id = f"{self._given.name}.{self._given.incarnation}.{self._count}"
         self._recorder.write(what="begin", op=op_id, kind=kind, args=dict(args))
+        _IN_FLIGHT.set(op_id)
         try:
             answer = await send(op_id)
         except DaylilyError as error:
@@ -186,19 +199,22 @@ class ChaosMonitor:
         async def look(_: str) -> Any:
             return await self._state.list_ready_worksets(page_size=5)
 
+        looked = time.monotonic()
         listed = await self._try("list", {}, look)
         if listed is None or not listed.worksets:
             return
         ids = [workset.workset_id for workset in listed.worksets]
         self._known.extend(ids)
-        target = ids[0] if self._lucky(0.7) else self._dice.choice(ids)
-        await self._acquire(target)
+        target = ids[0] if self._lucky(0.85) else self._dice.choice(ids)
+        await self._acquire(target, looked=looked)
 
     async def _lock_what_is_not_ready(self) -> None:
         if self._known:
             await self._acquire(self._dice.choice(self._known))
 
-    async def _acquire(self, workset_id: str, *, force: bool = False) -> None:
+    async def _acquire(
+        self, workset_id: str, *, force: bool = False, looked: float | None = None
+    ) -> None:
         sent_at = self._state.time.monotonic()
         cluster_name = self._cluster if self._lucky(0.5) else ""
 
@@ -212,6 +228,8 @@ class ChaosMonitor:
             )
 
         args = {"workset_id": workset_id, "force": force}
+        if looked is not None:
+            args["looked"] = looked
         answer = await self._try("force" if force else "acquire", args, send, grant_of)
         if answer is not None:
             await self._work(Held(workset_id, answer.lock_token, sent_at))

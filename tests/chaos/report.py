@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from statistics import quantiles
 
 from tests.chaos.checks import check
@@ -11,6 +12,7 @@ from tests.chaos.history import Call
 from tests.chaos.hits import hit
 
 _SHOWN = 5
+_ASKING = frozenset({"acquire", "claim"})
 _BEATEN = frozenset({"LockHeld", "IllegalTransition", "Contention"})
 LEAST_CONTENDED = 0.2
 
@@ -48,7 +50,7 @@ class Report:
 
 def report(evidence: Evidence) -> Report:
     """Check everything and add it up."""
-    acquisitions, contended = _contention(evidence.calls)
+    acquisitions, contended = contention(evidence.calls)
     made = Report(
         evidence=evidence,
         violations=check(evidence),
@@ -73,6 +75,8 @@ def _shortfalls(made: Report) -> Iterator[str]:
     for row in made.faults:
         if not row.hit:
             yield f"{row.kind!r} hit no operation in flight"
+    if not made.acquisitions:
+        yield "nobody acquired anything"
     if made.contended < LEAST_CONTENDED * made.acquisitions:
         yield f"{made.contended} of {made.acquisitions} acquisitions were contended"
 
@@ -89,32 +93,48 @@ def _fault_rows(evidence: Evidence) -> list[FaultRow]:
     return rows
 
 
-def _contention(calls: Sequence[Call]) -> tuple[int, int]:
-    """Acquisitions that were decided, and those for which another monitor competed.
+def contention(calls: Sequence[Call]) -> tuple[int, int]:
+    """Acquisitions, and those for which two monitors went for one workset at the same time.
 
-    One that somebody else beat was contended, and one granted while another monitor asked for the
-    same workset, or had a claim open that went without.
+    An acquisition is a call that got a lock, or one that another monitor beat to it. Two are at the
+    same time if the calls overlap; a race begins with the look at the queue. What only found a workset
+    taken or done, and what waited for anything at all, did not compete.
     """
-    asking = [call for call in calls if call.kind in {"claim", "acquire"}]
-    decided = contended = 0
-    for call in asking:
-        granted = bool(call.answer and "token" in call.answer)
-        beaten = call.error in _BEATEN and call.kind == "acquire"
-        if not granted and not beaten:
-            continue
-        decided += 1
-        contended += beaten or any(_rivals(call, other) for other in asking)
-    return decided, contended
+    by_workset: dict[str, list[Call]] = {}
+    for call in calls:
+        if call.kind in _ASKING and (workset_id := _wanted(call)):
+            by_workset.setdefault(workset_id, []).append(call)
+    made = contended = 0
+    for rivals in by_workset.values():
+        for call in rivals:
+            granted = _got_lock(call)
+            if not granted and call.error not in _BEATEN:
+                continue
+            competed = any(_at_once(call, other) for other in rivals if granted or _got_lock(other))
+            made += granted or competed
+            contended += competed
+    return made, contended
 
 
-def _rivals(call: Call, other: Call) -> bool:
-    if other.monitor == call.monitor or call.ended is None or call.answer is None:
+def _wanted(call: Call) -> str:
+    answered: str = (call.answer or {}).get("workset_id", "")
+    return answered or call.args.get("workset_id", "")
+
+
+def _got_lock(call: Call) -> bool:
+    return bool(call.answer and "token" in call.answer)
+
+
+def _at_once(one: Call, other: Call) -> bool:
+    if one.monitor == other.monitor:
         return False
-    if other.begun > call.ended or (other.ended is not None and other.ended < call.begun):
-        return False
-    if other.kind == "claim":
-        return "token" not in (other.answer or {})
-    return bool(other.args.get("workset_id") == call.answer["workset_id"])
+    return _looked(one) <= (other.ended or inf) and _looked(other) <= (one.ended or inf)
+
+
+def _looked(call: Call) -> float:
+    """Since when it was after this workset."""
+    looked: float = call.args.get("looked", call.begun)
+    return looked
 
 
 def _latencies(calls: Sequence[Call]) -> dict[str, list[float]]:

@@ -23,30 +23,29 @@ class Mode(Enum):
 
 
 class StateProxy:
-    """Forwards connections to one port of the loopback. `met` counts what met a fault."""
+    """Forwards connections to ports of the loopback. `met` counts what met a fault.
 
-    def __init__(self, upstream: int) -> None:
-        self.upstream = upstream
-        self.port = 0
+    It may have several doors, each a port of its own that leads somewhere else; a fault is behind all.
+    """
+
+    def __init__(self) -> None:
         self.met = 0
         self._mode = Mode.PASS
         self._open = asyncio.Event()
         self._open.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+    async def open_door(self, upstream: int) -> str:
+        """An address that leads to this port."""
+        server = await asyncio.start_server(partial(self._accept, upstream), "127.0.0.1", 0)
+        self._servers.append(server)
+        return f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         self._cut()
         for task in list(self._tasks):
             task.cancel()
@@ -74,7 +73,9 @@ class StateProxy:
             writer.transport.abort()
         self._writers.clear()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(
+        self, upstream: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         if self._mode in {Mode.REFUSE, Mode.ERROR}:
             self.met += 1
             if self._mode is Mode.ERROR:
@@ -82,7 +83,7 @@ class StateProxy:
             writer.close()
             return
         try:
-            answers, requests = await asyncio.open_connection("127.0.0.1", self.upstream)
+            answers, requests = await asyncio.open_connection("127.0.0.1", upstream)
         except OSError:
             writer.close()
             return

@@ -21,7 +21,7 @@ PREFIX = "chaos-"
 
 @dataclass
 class Met:
-    """How many requests a fault met."""
+    """How many requests of operations a fault met."""
 
     count: int = 0
 
@@ -76,8 +76,6 @@ class DynamoDBBackend:
     def fault(self, kind: str, replica: int, met: Met) -> Iterator[None]:
         proxy = self.proxies[replica]
         if kind == "store refuses":
-            # What is refused never reaches the proxy, so it cannot count.
-            met.count += 1
             with proxy.away():
                 yield
             return
@@ -108,10 +106,19 @@ _FAULTS: dict[str, Fault] = {
 
 def _counted(fault: Fault, met: Met) -> Fault:
     def counting(exchange: Exchange) -> None:
-        met.count += 1
+        met.count += of_an_operation(exchange)
         fault(exchange)
 
     return counting
+
+
+def of_an_operation(exchange: Exchange) -> bool:
+    """Whether it loads, commits or renews worksets; heartbeats and looks at the feed do not count."""
+    return exchange.operation in _OF_OPERATIONS and _WORKSETS in exchange.body
+
+
+_OF_OPERATIONS = frozenset({"BatchGetItem", "TransactWriteItems", "UpdateItem"})
+_WORKSETS = f'"{PREFIX}worksets"'.encode()
 
 
 @dataclass
@@ -132,7 +139,6 @@ class SqliteBackend:
         connection = sqlite3.connect(self.path, timeout=5, isolation_level=None)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            met.count += 1
             yield
         finally:
             if connection.in_transaction:

@@ -12,6 +12,7 @@ from pathlib import Path
 from daylily.workset.v1 import cluster_pb2
 
 from daylily_client import AsyncStateClient, ClientOptions
+from tests.chaos.call_proxy import CallProxy, Traps
 from tests.chaos.monitor import CUSTOMER
 from tests.chaos.options import Plan
 from tests.chaos.processes import Process
@@ -43,6 +44,7 @@ class System:
     backend: Backend
     sink: Sink
     proxies: list[StateProxy] = field(default_factory=list)
+    notifiers_calls: Traps = field(default_factory=Traps)
     states: list[Process] = field(default_factory=list)
     schedulers: list[Process] = field(default_factory=list)
     notifiers: list[Process] = field(default_factory=list)
@@ -51,6 +53,8 @@ class System:
     fit: list[FitSample] = field(default_factory=list)
     state_ports: list[int] = field(default_factory=list)
     _metrics_ports: list[int] = field(default_factory=list)
+    _addresses: list[str] = field(default_factory=list)
+    _call_proxies: list[CallProxy] = field(default_factory=list)
 
     @property
     def services(self) -> Sequence[Process]:
@@ -64,7 +68,7 @@ class System:
     @property
     def state_address(self) -> str:
         """Of all replicas, through their proxies."""
-        return ",".join(proxy.address for proxy in self.proxies)
+        return ",".join(self._addresses)
 
     def direct_state(self, replica: int) -> AsyncStateClient:
         """A client of one replica, past its proxy."""
@@ -79,10 +83,11 @@ class System:
         await self._prepare()
         scheduler_ports = [free_port() for _ in range(self.plan.shape.schedulers)]
         for number, port in enumerate(scheduler_ports):
-            self.schedulers.append(self._service("scheduler", number, port))
+            self.schedulers.append(self._service("scheduler", number, port, self.state_address))
         (self.folder / "notifier.yaml").write_text(self.sink.config())
         for number in range(self.plan.shape.notifiers):
-            self.notifiers.append(self._service("notifier", number, free_port()))
+            address = await self._state_by_call(f"notifier-{number}")
+            self.notifiers.append(self._service("notifier", number, free_port(), address))
         schedulers = ",".join(f"127.0.0.1:{port}" for port in scheduler_ports)
         for number in range(self.plan.shape.monitors):
             self.monitors.append(self._monitor(number, schedulers))
@@ -105,6 +110,8 @@ class System:
             process.ask_to_end()
         for process in self.processes:
             await asyncio.to_thread(process.end)
+        for calls in self._call_proxies:
+            await calls.close()
         for proxy in self.proxies:
             await proxy.close()
 
@@ -129,9 +136,21 @@ class System:
         process.start()
         self.states.append(process)
         await _until_listening(port, lambda: process.runs)
-        proxy = StateProxy(port)
-        await proxy.start()
+        proxy = StateProxy()
         self.proxies.append(proxy)
+        self._addresses.append(await proxy.open_door(port))
+
+    async def _state_by_call(self, caller: str) -> str:
+        """Addresses of all replicas for one caller, each behind the replica's proxy and one that sees
+        calls.
+        """
+        found = []
+        for proxy, port in zip(self.proxies, self.state_ports, strict=True):
+            calls = CallProxy(caller, port, self.notifiers_calls)
+            await calls.start()
+            self._call_proxies.append(calls)
+            found.append(await proxy.open_door(calls.port))
+        return ",".join(found)
 
     async def _prepare(self) -> None:
         """Clusters with less room than the monitors want together, and a customer with a limit."""
@@ -150,10 +169,10 @@ class System:
             return ["-m", "tests.chaos.planted", self.plan.plant, service, "serve"]
         return ["-c", _SERVICE.format(service), "serve"]
 
-    def _service(self, kind: str, number: int, port: int) -> Process:
+    def _service(self, kind: str, number: int, port: int, state: str) -> Process:
         environment = {
             "DAYLILY_PORT": str(port),
-            "DAYLILY_STATE_ADDRESS": self.state_address,
+            "DAYLILY_STATE_ADDRESS": state,
             "DAYLILY_LOG_LEVEL": "warning",
             "DAYLILY_NOTIFIER_CONFIG": str(self.folder / "notifier.yaml"),
             "AWS_ACCESS_KEY_ID": "chaos",

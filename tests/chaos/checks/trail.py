@@ -10,21 +10,6 @@ from tests.chaos.evidence import Evidence, Violation
 from tests.chaos.history import REFUSALS
 
 _LEGAL = {(row.from_state, row.to_state, row.event) for row in TABLE}
-_WRITES = frozenset(
-    {
-        "acquire",
-        "cancel",
-        "complete",
-        "fail",
-        "force",
-        "give back",
-        "register",
-        "release",
-        "restore",
-        "start",
-        "update",
-    }
-)
 _GRANTS = frozenset({"acquire", "claim", "force"})
 
 
@@ -72,7 +57,7 @@ def one_effect(evidence: Evidence) -> Iterator[Violation]:
     effects = Counter(call_id(event) for event in evidence.tables.events)
     for call in evidence.calls:
         count = effects[call.op_id]
-        wanted = call.kind in _WRITES or bool(call.kind == "claim" and call.answer)
+        wanted = call.writes or bool(call.kind == "claim" and call.answer)
         if count > 1:
             yield Violation("one effect", f"{call.kind} {call.op_id} made {count} events")
         elif call.succeeded and wanted and count == 0:

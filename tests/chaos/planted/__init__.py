@@ -70,22 +70,7 @@ PLANTS: Mapping[str, Plant] = {
     ),
     "blind_retry": Plant("blind retry", store="dynamodb", weights={"store drops answers": 5}),
     "cursor_before_delivery": Plant(
-        "cursor advanced before delivery",
-        store="dynamodb",
-        minutes=2.0,
-        # The notifier dies again and again, while everything that it writes takes its time.
-        weights={
-            **_STATE_STAYS,
-            **dict.fromkeys(
-                ("kill monitor", "stop monitor", "kill scheduler", "stop scheduler"), 0
-            ),
-            **dict.fromkeys(("state refuses", "state hangs", "state answers 500"), 0),
-            **dict.fromkeys(("store answers 500", "store drops answers", "state delays"), 0),
-            "store delays": 8,
-            "kill notifier": 8,
-        },
-        long_holds=0.0,
-        states=1,
+        "cursor advanced before delivery", weights={"kill notifier while it records": 6}
     ),
     "reaper_without_fitness": Plant(
         "reaper without fitness",
