@@ -119,7 +119,7 @@ async def test_an_episode_goes_version_by_version(store):
 # --- snapshots ---
 
 
-@pytest.mark.parametrize("size", [0, 1, 300 * 1024, 300 * 1024 + 1, 3 * 1024 * 1024])
+@pytest.mark.parametrize("size", [0, 1, 300 * 1024, 300 * 1024 + 1, 10 * 1024 * 1024])
 async def test_a_snapshot_is_read_as_it_was_written(store, size):
     snapshot = Snapshot("scheduler", "cursor", (bytes(range(256)) * (size // 256 + 1))[:size], NOW)
     assert await store.get_snapshot("scheduler") is None

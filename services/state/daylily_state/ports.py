@@ -244,7 +244,10 @@ class Store(Protocol):
         ...
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
-        """Keeps the snapshot in place of the one before; up to 3 MiB, whole or not at all."""
+        """Keeps the snapshot, of any size, in place of the one before; whole or not at all.
+
+        A writer that is killed in the middle leaves the one before.
+        """
         ...
 
     async def add_deliveries(self, deliveries: Sequence[Delivery]) -> int:

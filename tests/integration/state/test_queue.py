@@ -291,9 +291,11 @@ async def checkpointed(stub):
         (b"not compressed", encode(BEGINNING)),
         (zlib.compress(b"not json"), encode(BEGINNING)),
         (zlib.compress(b"[1]"), encode(BEGINNING)),
-        (zlib.compress(b'{"counts":[["GONE","LOW",1]],"startable_since":{}}'), encode(BEGINNING)),
-        (Counts().dump(), "nonsense"),
-        (Counts().dump(), encode((7,) * 16)),
+        (zlib.compress(b'[["GONE","LOW",1]]'), encode(BEGINNING)),
+        (zlib.compress(b'[]\n{"a":"yesterday"}'), encode(BEGINNING)),
+        (zlib.compress(b"[]\n[1]"), encode(BEGINNING)),
+        (Counts().image().dump(), "nonsense"),
+        (Counts().image().dump(), encode((7,) * 16)),
     ],
 )
 async def test_a_checkpoint_that_is_of_no_use_is_left_aside(file, data, position):

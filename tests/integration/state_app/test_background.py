@@ -1,14 +1,19 @@
 """Counts, dependencies and promotion: what state does by itself."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
+from daylily_state.app.counting import SNAPSHOT
 from daylily_state.app.dependencies import CONSUMER
 from daylily_state.domain.commands import Update
+from daylily_state.domain.counts import Image
+from daylily_state.domain.cursor import BEGINNING, encode
 from daylily_state.domain.errors import DependencyNotMetError
 from daylily_state.domain.events import EventType
 from daylily_state.domain.model import ErrorCategory, Priority, WorksetState
+from daylily_state.domain.records import Snapshot
 from tests.integration.state_app.replicas import on_sqlite
 
 READY = WorksetState.READY
@@ -53,6 +58,24 @@ async def test_a_new_replica_begins_at_the_checkpoint_and_counts_the_rest(lab) -
     depth = (await second.counting.now()).depth
     assert (depth.total, depth.ready) == (20, 19)
     assert depth.oldest_ready_age == timedelta(seconds=91)
+
+
+@on_sqlite
+async def test_a_large_checkpoint_is_begun_with_and_written_no_oftener_than_it_is_worth(
+    lab,
+) -> None:
+    many = {uuid4().hex: None for _ in range(180_000)}
+    image = Image({(READY, Priority.LOW): len(many)}, many)
+    data = image.dump()
+    assert len(data) > 3 * 1024 * 1024
+    one = await lab.replica("one")
+    await one.store.put_snapshot(Snapshot(SNAPSHOT, encode(BEGINNING), data, lab.clock.now()))
+    two = await lab.replica("two")
+    await two.register("ws-1")
+    await lab.passes(61)
+    depth = (await two.counting.now()).depth
+    assert (depth.total, depth.ready, depth.waiting) == (len(many) + 1, 1, len(many))
+    assert "put_snapshot" not in two.store.calls  # 3,000 write units for a single event
 
 
 # --- dependencies ---

@@ -40,7 +40,7 @@ from daylily_state.domain.commands import (
     Update,
 )
 from daylily_state.domain.commit import Commit, Committed
-from daylily_state.domain.counts import Counts
+from daylily_state.domain.counts import Counts, Image
 from daylily_state.domain.errors import DomainError
 from daylily_state.domain.events import EventType
 from daylily_state.domain.locking import EXPIRY_MARGIN, Surroundings
@@ -550,7 +550,7 @@ class Worksets(RuleBasedStateMachine):
             ready += workset.can_start(self.now)
         assert depth.counts == standing
         assert depth.ready == ready
-        assert Counts.load(self.counts.dump()).depth(self.now) == depth
+        assert Counts.of(Image.load(self.counts.image().dump())).depth(self.now) == depth
 
 
 Worksets.TestCase.settings = settings(max_examples=80, stateful_step_count=60, deadline=None)

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 from daylily_state.domain import dependencies, locking, registering
 from daylily_state.domain.commands import Acquire, Register, Release, SetState, Update
-from daylily_state.domain.counts import Counts
+from daylily_state.domain.counts import Counts, Image
 from daylily_state.domain.model import ErrorCategory, Priority, WorksetState
 from tests.unit.state.given import ALONE, DETAILS, NOW, after, moment, move, ready
 
@@ -96,5 +96,22 @@ def test_a_checkpoint_goes_on_where_it_was_left() -> None:
     trail = Trail()
     trail.acquire(NOW)
     trail.fail(NOW)
-    again = Counts.load(trail.counts.dump())
+    again = Counts.of(Image.load(trail.counts.image().dump()))
     assert again.depth(NOW + MINUTE) == trail.depth(NOW + MINUTE)
+
+
+def test_a_checkpoint_of_many_is_in_lines_and_whole() -> None:
+    since = {
+        f"ws-{number}": NOW + number * MINUTE if number % 3 else None for number in range(5001)
+    }
+    image = Image({(WorksetState.READY, Priority.LOW): 5001}, since)
+    assert Image.load(image.dump()) == image
+    assert Counts.of(image).depth(NOW + 3 * MINUTE).ready == 2
+
+
+def test_a_checkpoint_that_is_being_written_does_not_change() -> None:
+    trail = Trail()
+    image = trail.counts.image()
+    trail.acquire(NOW)
+    assert Counts.of(Image.load(image.dump())).depth(NOW).ready == 1
+    assert trail.depth(NOW).ready == 0

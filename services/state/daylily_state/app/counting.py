@@ -11,9 +11,12 @@ import structlog
 from daylily_runtime import Clock
 from daylily_state.app.feed import Batch, Feed
 from daylily_state.domain import cursor
-from daylily_state.domain.counts import Counts, Depth
-from daylily_state.domain.errors import InvalidCursorError, StoreUnavailableError
-from daylily_state.domain.limits import SNAPSHOT_BYTES
+from daylily_state.domain.counts import Counts, Depth, Image
+from daylily_state.domain.errors import (
+    InvalidCursorError,
+    OutcomeUnknownError,
+    StoreUnavailableError,
+)
 from daylily_state.domain.records import Position, Snapshot
 from daylily_state.ports import Store
 
@@ -21,6 +24,7 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 SNAPSHOT: Final = "state.counts"
 _CHECKPOINT_SECONDS: Final = 60.0
+_UNIT_BYTES: Final = 1024  # of a write unit of DynamoDB
 _PAUSE_SECONDS: Final = 0.5
 
 
@@ -37,6 +41,10 @@ class Counting:
     """Counts worksets by following the feed; `run` has to run in the background.
 
     A replica starts from the last checkpoint that any replica has left and folds what came since.
+    A checkpoint holds every READY workset, so it may be large. It is written when as many events came
+    since the last one as it took write units: so it adds one unit at most to what an event costs, and
+    whoever starts from it has that many events to fold (about 10 for a thousand READY worksets), and
+    those of a minute.
     """
 
     def __init__(self, store: Store, feed: Feed, clock: Clock) -> None:
@@ -46,7 +54,7 @@ class Counting:
         self._counts = Counts()
         self._position: Position = cursor.BEGINNING
         self._saved: Position = cursor.BEGINNING
-        self._save_at = 0.0
+        self._saved_units = 0
         self._caught_up = asyncio.Event()
 
     async def now(self) -> Counted:
@@ -65,6 +73,11 @@ class Counting:
     async def run(self) -> None:
         """Fold the feed for ever. A store that fails is waited for; nothing is counted twice."""
         await self._persistently(self._load)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_always(), name="counting.follow")
+            tasks.create_task(self._checkpoint_always(), name="counting.checkpoint")
+
+    async def _follow_always(self) -> None:
         while True:
             await self._persistently(self._follow)
 
@@ -80,7 +93,6 @@ class Counting:
         found = await self._store.get_snapshot(SNAPSHOT)
         if found is not None:
             await self._take(found)
-        self._save_at = self._clock.monotonic() + _CHECKPOINT_SECONDS
 
     async def _take(self, found: Snapshot) -> None:
         """Begin with a checkpoint. One that cannot be read, or is ahead of the feed because the
@@ -88,7 +100,8 @@ class Counting:
         """
         heads = await self._store.heads()
         try:
-            counts, position = Counts.load(found.data), cursor.decode(found.cursor)
+            position = cursor.decode(found.cursor)
+            counts = await asyncio.to_thread(_load, found.data)
         except (ValueError, InvalidCursorError) as error:
             _log.warning("counts_checkpoint_unreadable", error=repr(error))
             return
@@ -97,6 +110,7 @@ class Counting:
             return
         self._counts = counts
         self._position = self._saved = position
+        self._saved_units = len(found.data) // _UNIT_BYTES
 
     async def _follow(self) -> None:
         async for batch in self._batches():
@@ -105,19 +119,29 @@ class Counting:
             self._position = batch.position
             if not batch.events:
                 self._caught_up.set()
-            await self._checkpoint()
 
     def _batches(self) -> AsyncIterator[Batch]:
         return self._feed.follow(self._position)
 
+    async def _checkpoint_always(self) -> None:
+        while True:
+            await self._clock.sleep(_CHECKPOINT_SECONDS)
+            try:
+                await self._checkpoint()
+            except (StoreUnavailableError, OutcomeUnknownError) as error:
+                _log.warning("counts_checkpoint_failed", error=repr(error))
+
     async def _checkpoint(self) -> None:
-        if self._clock.monotonic() < self._save_at or self._position == self._saved:
+        """Keep what is counted now, in a thread: the feed is followed meanwhile."""
+        if sum(self._position) - sum(self._saved) <= self._saved_units:
             return
-        self._save_at = self._clock.monotonic() + _CHECKPOINT_SECONDS
-        data = self._counts.dump()
-        if len(data) > SNAPSHOT_BYTES:
-            _log.warning("counts_too_large_to_checkpoint", bytes=len(data))
-            return
-        text = cursor.encode(self._position)
-        await self._store.put_snapshot(Snapshot(SNAPSHOT, text, data, self._clock.now()))
-        self._saved = self._position
+        position, image = self._position, self._counts.image()
+        data = await asyncio.to_thread(image.dump)
+        at = self._clock.now()
+        await self._store.put_snapshot(Snapshot(SNAPSHOT, cursor.encode(position), data, at))
+        self._saved = position
+        self._saved_units = len(data) // _UNIT_BYTES
+
+
+def _load(data: bytes) -> Counts:
+    return Counts.of(Image.load(data))
