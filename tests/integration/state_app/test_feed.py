@@ -1,5 +1,6 @@
 """Every event reaches every watcher, in order per subject, across replicas."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -74,6 +75,41 @@ async def test_every_event_comes_with_the_position_right_after_it(lab, one) -> N
     await lab.passes(1)
     assert [event.event_id for event in resumed.events] == [e.event_id for e in events[3:]]
     await resumed.stop()
+
+
+@on_sqlite
+async def test_a_watcher_that_is_far_behind_reads_nothing_twice(lab, one) -> None:
+    for number in range(700):
+        await one.register(f"ws-{number}")
+    late = await lab.replica("late")
+    read: dict[int, list[tuple[int, int]]] = {}
+
+    async def note(lane, after, limit, *, strong=False) -> None:
+        read.setdefault(lane, []).append((after, after + limit))
+
+    late.store.before["read_lane"] = note
+    watcher = Watcher(late, BEGINNING)
+    await lab.passes(1)
+    assert len(set(seen(watcher))) == len(watcher.events) == 700
+    for stretches in read.values():
+        # Counting reads the same feed beside the watcher: each stretch comes twice at most.
+        once = sorted(set(stretches))
+        assert all(before[1] <= after[0] for before, after in itertools.pairwise(once))
+    await watcher.stop()
+
+
+@on_sqlite
+async def test_watchers_that_were_busy_when_others_had_their_heartbeat_have_theirs(
+    lab, one
+) -> None:
+    watchers = [Watcher(one, await one.feed.now())]
+    for _ in range(3):
+        await lab.passes(7)
+        watchers.append(Watcher(one, await one.feed.now()))
+    await lab.passes(10 * HEARTBEAT_SECONDS)
+    assert all(watcher.heartbeats in {11, 12} for watcher in watchers)
+    for watcher in watchers:
+        await watcher.stop()
 
 
 @on_sqlite

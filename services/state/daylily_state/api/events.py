@@ -7,6 +7,7 @@ from daylily.state.v1 import state_pb2
 from daylily_state.api import answers, enums
 from daylily_state.api.calls import Context, actor, page_size
 from daylily_state.api.reading import Reader
+from daylily_state.api.telling import Telling
 from daylily_state.app.counting import Counting
 from daylily_state.app.feed import Feed
 from daylily_state.app.pools import Pools
@@ -27,6 +28,7 @@ class EventCalls:
     records: Records
     counting: Counting
     feed: Feed
+    telling: Telling
 
     async def GetQueueDepth(
         self, request: state_pb2.GetQueueDepthRequest, context: Context
@@ -79,10 +81,7 @@ class EventCalls:
         else:
             start = await self._start(request)
         async for batch in self.feed.watch(start, _wanted(types, request.workset_id)):
-            yield state_pb2.WatchEventsResponse(
-                events=[answers.event(event, cursor.encode(at)) for event, at in batch.events],
-                cursor=cursor.encode(batch.position),
-            )
+            yield self.telling.response(batch)
 
     async def _start(self, request: state_pb2.WatchEventsRequest) -> Position:
         match request.WhichOneof("start"):

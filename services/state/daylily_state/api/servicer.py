@@ -1,6 +1,6 @@
 """The StateService: each call translates, calls one use case, and translates back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daylily.state.v1 import state_pb2_grpc
 
@@ -8,6 +8,7 @@ from daylily_state.api.events import EventCalls
 from daylily_state.api.locks import LockCalls
 from daylily_state.api.pools import PoolCalls
 from daylily_state.api.records import RecordCalls
+from daylily_state.api.telling import Telling
 from daylily_state.api.worksets import WorksetCalls
 from daylily_state.app.counting import Counting
 from daylily_state.app.feed import Feed
@@ -34,3 +35,4 @@ class StateServicer(
     records: Records
     counting: Counting
     feed: Feed
+    telling: Telling = field(default_factory=Telling)

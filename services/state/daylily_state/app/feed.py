@@ -7,11 +7,11 @@ store for itself.
 
 import asyncio
 import heapq
+import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Final
 
 import structlog
@@ -27,9 +27,12 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 PROBE_SECONDS: Final = 0.25
 HEARTBEAT_SECONDS: Final = 20.0
+_LATE_SECONDS: Final = 1.0  # at most, is a heartbeat to who was just busy when it was looked for
 _KEPT_PER_LANE: Final = 512
 _READ_AT_ONCE: Final = 200
 _TOLD_AT_ONCE: Final = 500  # of the largest events: half a megabyte
+# Of all watchers that are further back than the tail's memory: the store has others to answer too.
+_LANES_AT_ONCE: Final = 8
 # More than the clocks of two replicas may differ by: what is looked for by time begins so much earlier.
 _CLOCKS_APART: Final = timedelta(seconds=5)
 # A store that fails is asked again after this long.
@@ -66,7 +69,9 @@ class Feed:
         self._watched = asyncio.Event()
         self._dirty: set[int] = set()
         self._woken = asyncio.Event()
-        self._news = asyncio.Event()
+        self._told = 0
+        self._waiting: dict[asyncio.Future[None], float] = {}  # watchers, and when to wake each
+        self._reading = asyncio.Semaphore(_LANES_AT_ONCE)
 
     @property
     def watchers(self) -> int:
@@ -88,6 +93,12 @@ class Feed:
 
     async def run(self) -> None:
         """Read what is new, for ever; while nobody watches, nothing is read."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tail(), name="feed.tail")
+            tasks.create_task(self._keep_time(), name="feed.keep_time")
+            tasks.create_task(self._say_stopping(), name="feed.say_stopping")
+
+    async def _tail(self) -> None:
         while True:
             await self._watched.wait()
             try:
@@ -129,9 +140,45 @@ class Feed:
         self._heads[event.lane] = event.seq
         self._recent[event.lane].append(event)
 
+    # --- waking watchers ---
+
+    # There may be hundreds, and each event wakes them all: one future for each, and not the three
+    # tasks that waiting for the first of three things takes.
+
     def _tell(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._told += 1
+        for waiter in self._waiting:
+            _wake(waiter)
+
+    async def _keep_time(self) -> None:
+        """Wake watchers whose heartbeat is due."""
+        while True:
+            now = self._clock.monotonic()
+            for waiter, due in self._waiting.items():
+                if due <= now:
+                    _wake(waiter)
+            dues = (due for waiter, due in self._waiting.items() if not waiter.done())
+            await self._clock.sleep(min(min(dues, default=math.inf) - now, _LATE_SECONDS))
+
+    async def _say_stopping(self) -> None:
+        await self._lifecycle.stopping.wait()
+        self._tell()
+
+    async def _wait(self, told: int, due: float = math.inf) -> None:
+        """Until something was told since this count, or the time has come.
+
+        Raises:
+            StoppingError: the server stops.
+        """
+        if self._told == told and not self._lifecycle.is_stopping:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting[waiter] = due
+            try:
+                await waiter
+            finally:
+                del self._waiting[waiter]
+        if self._lifecycle.is_stopping:
+            raise StoppingError
 
     # --- reading ---
 
@@ -177,7 +224,7 @@ class Feed:
             await self._begun(position)
             beat_due = 0.0  # the first heartbeat comes as soon as the end is reached
             while True:
-                news = self._news
+                told = self._told
                 events = await self._behind(position)
                 if events:
                     batch = self._batch(position, events, wanted)
@@ -188,13 +235,7 @@ class Feed:
                 if self._clock.monotonic() >= beat_due:
                     yield Batch((), position)
                     beat_due = self._clock.monotonic() + HEARTBEAT_SECONDS
-                await wait_first(
-                    self._lifecycle.stopping,
-                    news,
-                    self._clock.sleep(beat_due - self._clock.monotonic()),
-                )
-                if self._lifecycle.is_stopping:
-                    raise StoppingError
+                await self._wait(told, beat_due)
         finally:
             self._watchers -= 1
             if not self._watchers:
@@ -217,30 +258,44 @@ class Feed:
     async def _begun(self, position: Position) -> None:
         """Wait until the tail knows the heads, and refuse a position that it cannot reach."""
         while not self._heads:
-            await wait_first(self._lifecycle.stopping, self._news)
-            if self._lifecycle.is_stopping:
-                raise StoppingError
+            await self._wait(self._told)
         if any(seq > head for seq, head in zip(position, self._heads, strict=True)):
             heads = await self._store.heads()  # this replica may lag behind the one that gave it
             if any(seq > head for seq, head in zip(position, heads, strict=True)):
                 raise InvalidCursorError(field="cursor")
 
     async def _behind(self, position: Position) -> Sequence[Event]:
-        """Some events behind a position, ordered within each lane and roughly by time."""
-        lanes = [
-            await self._lane_behind(lane, seq)
-            for lane, seq in enumerate(position)
-            if self._heads[lane] > seq
-        ]
-        merged = heapq.merge(*lanes, key=lambda event: event.occurred_at)
-        return list(islice(merged, _TOLD_AT_ONCE))
+        """Some events behind a position, ordered within each lane and roughly by time.
 
-    async def _lane_behind(self, lane: int, seq: int) -> Sequence[Event]:
+        Of each lane no more is read than is told: who is far behind reads nothing twice.
+        """
+        behind = [lane for lane, seq in enumerate(position) if self._heads[lane] > seq]
+        if not behind:
+            return ()
+        each = max(_TOLD_AT_ONCE // len(behind), 1)
+        found: list[Sequence[Event]] = []
+        reads: list[Awaitable[Sequence[Event]]] = []
+        for lane in behind:
+            recent = self._recent_behind(lane, position[lane], each)
+            if recent is None:
+                reads.append(self._read_behind(lane, position[lane], each))
+            else:
+                found.append(recent)
+        if reads:
+            found += await asyncio.gather(*reads)
+        return list(heapq.merge(*found, key=lambda event: event.occurred_at))
+
+    def _recent_behind(self, lane: int, seq: int, limit: int) -> Sequence[Event] | None:
+        """Events behind a slot that the tail has in memory; None if it does not have the first."""
         recent = self._recent[lane]
-        if recent and recent[0].seq <= seq + 1:
-            start = seq + 1 - recent[0].seq
-            return [recent[at] for at in range(start, min(start + _READ_AT_ONCE, len(recent)))]
-        events = await self._store.read_lane(lane, seq, _READ_AT_ONCE, strong=True)
+        if not recent or recent[0].seq > seq + 1:
+            return None
+        start = seq + 1 - recent[0].seq
+        return [recent[at] for at in range(start, min(start + limit, len(recent)))]
+
+    async def _read_behind(self, lane: int, seq: int, limit: int) -> Sequence[Event]:
+        async with self._reading:
+            events = await self._store.read_lane(lane, seq, limit, strong=True)
         return [event for event in events if event.seq <= self._heads[lane]]
 
     @staticmethod
@@ -254,3 +309,8 @@ class Feed:
             if wanted(event):
                 chosen.append((event, tuple(at)))
         return Batch(chosen, tuple(at))
+
+
+def _wake(waiter: "asyncio.Future[None]") -> None:
+    if not waiter.done():
+        waiter.set_result(None)
