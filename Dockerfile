@@ -20,7 +20,7 @@ COPY protos protos
 COPY clients clients
 COPY services services
 RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels \
-    ./protos ./clients ./services/runtime ./services/state ./services/scheduler ./services/notifier
+    ./protos ./clients ./services/runtime ./services/state ./services/scheduler ./services/notifier ./services/gateway
 
 # The whole environment is made in a stage of its own, so that the image has no pip cache and no wheels.
 FROM python:3.11-slim AS environment

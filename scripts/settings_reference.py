@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from daylily_gateway.settings import GatewaySettings
 from daylily_notifier.settings import NotifierSettings
 from daylily_runtime import ServerSettings, Settings, describe_settings
 from daylily_scheduler.settings import SchedulerSettings
@@ -24,10 +25,11 @@ A process reads its settings once, from the environment, at its start. A wrong v
 variable's name and exit code 2. An empty variable counts as not set. Lists and mappings are JSON.
 """
 
-SERVICES: dict[str, type[ServerSettings]] = {
+SERVICES: dict[str, type[Settings]] = {
     "state": StateSettings,
     "scheduler": SchedulerSettings,
     "notifier": NotifierSettings,
+    "gateway": GatewaySettings,
 }
 
 
@@ -47,9 +49,10 @@ def reference() -> str:
     common = frozenset(row.name for row in describe_settings(ServerSettings)) - {"DAYLILY_PORT"}
     lines = [HEAD]
     for name, settings in SERVICES.items():
-        lines += [f"## {name}\n", *table(settings, without=common), ""]
+        left_out = common if issubclass(settings, ServerSettings) else frozenset()
+        lines += [f"## {name}\n", *table(settings, without=left_out), ""]
     lines += [
-        "## Every server\n",
+        "## Every gRPC server\n",
         *table(ServerSettings, without=frozenset({"DAYLILY_PORT"})),
     ]
     return "\n".join(lines) + "\n"

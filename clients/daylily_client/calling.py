@@ -64,7 +64,8 @@ def call_metadata(options: ClientOptions, request_id: str) -> tuple[tuple[str, s
     """The metadata that every call carries."""
     actor = (options.acting_for() if options.acting_for else "") or options.actor
     claimed = ((ACTOR_KEY, _word(actor)),) if actor else ()
-    proof = ((AUTHORIZATION_KEY, f"Bearer {options.token()}"),) if options.token else ()
+    token = options.token() if options.token else ""
+    proof = ((AUTHORIZATION_KEY, f"Bearer {token}"),) if token else ()
     return ((REQUEST_ID_KEY, request_id), *claimed, *proof)
 
 

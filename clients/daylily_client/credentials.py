@@ -6,7 +6,7 @@ from threading import Lock
 from typing import TypeAlias
 
 TokenSource: TypeAlias = Callable[[], str]
-"""Gives the token for the next call."""
+"""Gives the token for the next call; "" sends none."""
 
 
 class TokenFile:

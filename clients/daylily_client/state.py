@@ -12,7 +12,7 @@ from daylily.workset.v1 import event_pb2
 from daylily_client.async_client import AsyncClient, AsyncMethod
 from daylily_client.calls import state as calls
 from daylily_client.sync_client import SyncClient, SyncMethod
-from daylily_client.watch import FeedPosition, watch_async, watch_sync
+from daylily_client.watch import FeedPosition, begins_well, watch_async, watch_sync
 
 
 class AsyncStateClient(AsyncClient):
@@ -83,6 +83,15 @@ class AsyncStateClient(AsyncClient):
             workset_id=workset_id,
         )
         return watch_async(self, position)
+
+    async def may_watch_events(self, *, cursor: str = "") -> None:
+        """Asks whether `watch_events` from this cursor, or from now on, will be served.
+
+        Raises:
+            InvalidCursor: state did not give this cursor.
+            DaylilyError: state refuses, or does not answer.
+        """
+        await begins_well(self, FeedPosition(asked_at=self.time.now(), cursor=cursor))
 
 
 class StateClient(SyncClient):

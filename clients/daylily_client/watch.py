@@ -83,6 +83,36 @@ def goes_on(error: DaylilyError) -> bool:
     )
 
 
+async def begins_well(client: AsyncClient, position: FeedPosition) -> None:
+    """Asks once whether a watch may begin there, without waiting for what comes.
+
+    Raises:
+        DaylilyError: state refuses the start, or does not answer within the client's deadline.
+    """
+    request_id = new_request_id()
+    open_stream: grpc.aio.UnaryStreamMultiCallable[
+        state_pb2.WatchEventsRequest, state_pb2.WatchEventsResponse
+    ] = client.channel.unary_stream(
+        WATCH_EVENTS.path,
+        request_serializer=serialized,
+        response_deserializer=WATCH_EVENTS.answer.FromString,
+    )
+    stream = open_stream(
+        position.next_request(),
+        metadata=call_metadata(client.options, request_id),
+        timeout=client.options.timeout,
+    )
+    try:
+        # State sends these once it has taken the request; of a refusal there are none.
+        await stream.initial_metadata()
+        if stream.done():
+            await stream.read()
+    except grpc.aio.AioRpcError as failure:
+        raise error_from_rpc(failure, rpc=WATCH_EVENTS.label, request_id=request_id) from failure
+    finally:
+        stream.cancel()
+
+
 async def watch_async(
     client: AsyncClient, position: FeedPosition
 ) -> AsyncGenerator[state_pb2.WatchEventsResponse, None]:

@@ -47,6 +47,7 @@ class System:
     state_port: int = field(default_factory=free_port)
     scheduler_port: int = field(default_factory=free_port)
     notifier_port: int = field(default_factory=free_port)
+    gateway_port: int = field(default_factory=free_port)
     aws_port: int = field(default_factory=free_port)
     _process: subprocess.Popen[str] | None = None
 
@@ -70,6 +71,7 @@ class System:
             *("--state-port", str(self.state_port)),
             *("--scheduler-port", str(self.scheduler_port)),
             *("--notifier-port", str(self.notifier_port)),
+            *("--gateway-port", str(self.gateway_port)),
             *("--aws-port", str(self.aws_port)),
         ]
 

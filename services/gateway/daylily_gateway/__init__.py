@@ -1,1 +1,1 @@
-"""The gateway: REST and a web page, a gRPC client of the three services."""
+"""REST and a web page in front of the Daylily services: a client of theirs, with no rules of its own."""

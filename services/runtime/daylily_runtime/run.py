@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 import structlog
 
 from daylily_runtime.lifecycle import wait_first
-from daylily_runtime.server import Server, stop_all
+from daylily_runtime.server import BackgroundTaskError, stop_all
 from daylily_runtime.wire import StartError
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -22,12 +23,25 @@ EXIT_FAILED = 1
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def run(*servers: Server, ready: Callable[[], None] | None = None) -> int:
+class Runnable(Protocol):
+    """What can be run in this process: a `Server`, or something else that begins and ends like one."""
+
+    async def start(self) -> None:
+        """Begin to serve. Raises `StartError` where it cannot."""
+
+    async def stop(self) -> None:
+        """Stop in order; safe twice, and before `start`."""
+
+    async def failed(self) -> BackgroundTaskError:
+        """Return what failed, when something did that it cannot go on without."""
+
+
+def run(*servers: Runnable, ready: Callable[[], None] | None = None) -> int:
     """`serve` on an event loop of its own. For `sys.exit(run(server))`."""
     return asyncio.run(serve(*servers, ready=ready))
 
 
-async def serve(*servers: Server, ready: Callable[[], None] | None = None) -> int:
+async def serve(*servers: Runnable, ready: Callable[[], None] | None = None) -> int:
     """Run servers in this process until SIGTERM, SIGINT or a failure, and give the exit code.
 
     They start in order, so a later one can use the ports of earlier ones in its build, and stop
@@ -42,7 +56,7 @@ async def serve(*servers: Server, ready: Callable[[], None] | None = None) -> in
         0 after a signal, 1 when a server could not start or a background task failed.
     """
     stop = asyncio.Event()
-    started: list[Server] = []
+    started: list[Runnable] = []
     with _signals(stop):
         try:
             for server in servers:

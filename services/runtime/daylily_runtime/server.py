@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import google.rpc.error_details_pb2
 import google.rpc.status_pb2  # noqa: F401 - reflection resolves details from what was imported
@@ -385,7 +385,13 @@ async def running(*servers: Server) -> AsyncIterator[None]:
         await stop_all(started)
 
 
-async def stop_all(servers: Iterable[Server]) -> None:
+class Stoppable(Protocol):
+    """What `stop_all` asks of a server."""
+
+    async def stop(self) -> None: ...
+
+
+async def stop_all(servers: Iterable[Stoppable]) -> None:
     """Stop one after the other, the last first, as later ones may be clients of earlier ones."""
     for server in reversed(list(servers)):
         await server.stop()

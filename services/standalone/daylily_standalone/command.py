@@ -33,15 +33,22 @@ _PORT = click.IntRange(1, 65535)
 @click.option("--state-port", default=Ports.state, type=_PORT)
 @click.option("--scheduler-port", default=Ports.scheduler, type=_PORT)
 @click.option("--notifier-port", default=Ports.notifier, type=_PORT)
+@click.option("--gateway-port", default=Ports.gateway, type=_PORT)
 @click.option("--aws-port", default=Ports.aws, type=_PORT, help="Of the fake AWS.")
 def up(
-    *, data_dir: Path, state_port: int, scheduler_port: int, notifier_port: int, aws_port: int
+    *,
+    data_dir: Path,
+    state_port: int,
+    scheduler_port: int,
+    notifier_port: int,
+    gateway_port: int,
+    aws_port: int,
 ) -> None:
-    """Run state, scheduler, notifier and a fake AWS on this machine.
+    """Run state, scheduler, notifier, gateway and a fake AWS on this machine.
 
     Needs nothing but this one process. Stopped and started again, it knows what it knew.
     """
-    ports = Ports(state_port, scheduler_port, notifier_port, aws_port)
+    ports = Ports(state_port, scheduler_port, notifier_port, gateway_port, aws_port)
 
     def ready(aws: str) -> None:
         click.echo(welcome(ports, aws, str(data_dir.absolute())))

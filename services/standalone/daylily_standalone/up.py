@@ -1,4 +1,4 @@
-"""The three services in one process over one SQLite file, with a fake AWS beside them."""
+"""The services and the gateway in one process over one SQLite file, with a fake AWS beside them."""
 
 import fcntl
 from collections.abc import Callable, Iterator
@@ -6,10 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from daylily_gateway.server import GatewayServer
+from daylily_gateway.settings import GatewaySettings
 from daylily_notifier.build import build as notifier_server
 from daylily_notifier.config.load import one_topic
 from daylily_notifier.settings import NotifierSettings
-from daylily_runtime import Server, configure_logging, run
+from daylily_runtime import configure_logging, run
+from daylily_runtime.run import Runnable
 from daylily_scheduler.build import build as scheduler_server
 from daylily_scheduler.settings import SchedulerSettings
 from daylily_standalone.demo.worksets import BUCKET
@@ -31,6 +34,7 @@ class Ports:
     state: int = 50051
     scheduler: int = 50052
     notifier: int = 50053
+    gateway: int = 8000
     aws: int = 5001
 
 
@@ -62,8 +66,8 @@ def up(directory: Path, ports: Ports, ready: Callable[[str], None]) -> int:
             return run(*servers, ready=lambda: ready(aws))
 
 
-def compose(directory: Path, ports: Ports) -> tuple[Server, Server, Server]:
-    """State, scheduler and notifier, not started; the later ones are clients of the first."""
+def compose(directory: Path, ports: Ports) -> tuple[Runnable, ...]:
+    """State, scheduler, notifier and gateway, not started; each is a client of those before it."""
     state_address = f"{LOCALHOST}:{ports.state}"
     state = StateSettings.load(
         host=LOCALHOST,
@@ -85,15 +89,24 @@ def compose(directory: Path, ports: Ports) -> tuple[Server, Server, Server]:
         state_address=state_address,
         metrics_port=_following(state.metrics_port, 2),
     )
+    gateway = GatewaySettings.load(
+        host=LOCALHOST,
+        port=ports.gateway,
+        state_address=state_address,
+        scheduler_address=f"{LOCALHOST}:{ports.scheduler}",
+        notifier_address=f"{LOCALHOST}:{ports.notifier}",
+        metrics_port=_following(state.metrics_port, 3),
+    )
     return (
         state_server(state),
         scheduler_server(scheduler),
         notifier_server(notifier, one_topic(TOPIC_ARN)),
+        GatewayServer(gateway),
     )
 
 
 def _following(port: int | None, number: int) -> int | None:
-    """The port that many after this one: all three services read the same variable."""
+    """The port that many after this one: all of them read the same variable."""
     return port + number if port else port
 
 

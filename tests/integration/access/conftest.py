@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 import yaml
 
@@ -19,6 +20,8 @@ from daylily_client import (
     RetryPolicy,
 )
 from daylily_client.async_client import AsyncClient
+from daylily_gateway.server import GatewayServer
+from daylily_gateway.settings import GatewaySettings
 from daylily_notifier.build import build as notifier_server
 from daylily_notifier.settings import NotifierSettings
 from daylily_runtime import Server, running
@@ -119,6 +122,25 @@ class Lab:
 
     async def notifier(self, name: str, **options: Any) -> AsyncNotifierClient:
         return await self._client(AsyncNotifierClient, "notifier", name, **options)
+
+    async def gateway(self, name: str, **settings: Any) -> httpx.AsyncClient:
+        """A gateway, and an HTTP client with this caller's token; none for ""."""
+        server = GatewayServer(
+            GatewaySettings.load(
+                port=0,
+                drain_seconds=1,
+                **{
+                    f"{service}_address": self.servers[service].address
+                    for service in ("state", "scheduler", "notifier")
+                },
+                **settings,
+            )
+        )
+        await server.start()
+        self.stack.push_async_callback(server.stop)
+        headers = {"authorization": f"Bearer {self.tokens[name]}"} if name else {}
+        client = httpx.AsyncClient(base_url=server.address, headers=headers, timeout=20)
+        return await self.stack.enter_async_context(client)
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,6 @@ class EventCalls:
     async def WatchEvents(
         self, request: state_pb2.WatchEventsRequest, context: Context
     ) -> AsyncIterator[state_pb2.WatchEventsResponse]:
-        del context
         read = Reader()
         types = read.choices(EventType, request.event_types, "event_types")
         read.id("workset_id", request.workset_id, limits.WORKSET_ID_BYTES, needed=False)
@@ -80,6 +79,8 @@ class EventCalls:
             start = await self.feed.position_at(since)
         else:
             start = await self._start(request)
+        # The caller learns that it is served, long before something may happen.
+        await context.send_initial_metadata(())
         async for batch in self.feed.watch(start, _wanted(types, request.workset_id)):
             yield self.telling.response(batch)
 
