@@ -80,7 +80,7 @@ class EventCalls:
         else:
             start = await self._start(request)
         # The caller learns that it is served, long before something may happen.
-        await context.send_initial_metadata(())
+        await context.send_initial_metadata(())  # type: ignore[misc]  # it is a coroutine
         async for batch in self.feed.watch(start, _wanted(types, request.workset_id)):
             yield self.telling.response(batch)
 
