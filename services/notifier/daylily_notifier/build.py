@@ -99,6 +99,7 @@ def build(
             channels[channel].worker.wake()
 
         follower = Follower(process, config.routes, wake)
+        process.measures.watch(given.clock, lambda: follower.heard_at)
         # Closing goes the other way: what is under way is finished first, the seat is left next to
         # last, and the channels and the connection are closed at the end.
         server.on_close("seat", seat.leave)

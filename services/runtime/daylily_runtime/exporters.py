@@ -10,7 +10,7 @@ from prometheus_client import start_http_server
 
 from daylily_runtime.clock import Clock
 from daylily_runtime.metrics import Gauge, Instrument, Labels, Metrics, Statistics
-from daylily_runtime.offload import Offload, OffloadSaturatedError, OffloadTimeoutError
+from daylily_runtime.offload import Offload
 from daylily_runtime.wire import StartError
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -76,18 +76,19 @@ class CloudWatch:
     async def send(self) -> None:
         """Send what there is. A failure is logged, and what it was about goes with the next."""
         at = self._clock.now()
-        for instrument in self._metrics.instruments:
-            if not instrument.about.cloudwatch:
+        waiting = [
+            (instrument, labels, value)
+            for instrument in self._metrics.instruments
+            if instrument.about.cloudwatch
+            for labels, value in _came(instrument).items()
+        ]
+        for start in range(0, len(waiting), _AT_ONCE):
+            some = waiting[start : start + _AT_ONCE]
+            if await self._put([_datum(*one, at) for one in some]):
                 continue
-            values: Mapping[Labels, float | Statistics] = (
-                instrument.read() if isinstance(instrument, Gauge) else instrument.take()
-            )
-            items = list(values.items())
-            for start in range(0, len(items), _AT_ONCE):
-                some = dict(items[start : start + _AT_ONCE])
-                sent = await self._put([_datum(instrument, *item, at) for item in some.items()])
-                if not sent and not isinstance(instrument, Gauge):
-                    instrument.give_back(cast("Any", some))
+            for instrument, labels, value in some:
+                if not isinstance(instrument, Gauge):
+                    instrument.give_back(cast("Any", {labels: value}))
 
     async def close(self) -> None:
         """Send the rest and end."""
@@ -95,18 +96,20 @@ class CloudWatch:
         await self._offload.close()
 
     async def _put(self, data: list[dict[str, Any]]) -> bool:
-        # Imported here: only a service with CloudWatch switched on needs boto3.
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
         try:
             await self._offload.run_within(
                 _SEND_SECONDS,
                 lambda: self._client.put_metric_data(Namespace=self._namespace, MetricData=data),
             )
-        except (BotoCoreError, ClientError, OffloadTimeoutError, OffloadSaturatedError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the service goes on without
             _log.warning("metrics_not_sent", error=repr(error))
             return False
         return True
+
+
+def _came(instrument: Instrument) -> Mapping[Labels, float | Statistics]:
+    """A gauge's values now, and what the others counted since they were asked last."""
+    return instrument.read() if isinstance(instrument, Gauge) else instrument.take()
 
 
 def _datum(
@@ -117,7 +120,7 @@ def _datum(
         "MetricName": about.cloudwatch,
         "Dimensions": [
             {"Name": name, "Value": label}
-            for name, label in zip(about.labels, labels, strict=True)
+            for name, label in zip(about.dimensions, labels, strict=True)
             if label  # CloudWatch has no empty values
         ],
         "Timestamp": at,
@@ -142,7 +145,8 @@ def cloudwatch_client() -> Any:
         StartError: boto3 is not installed.
     """
     try:
-        import boto3  # noqa: PLC0415 - see CloudWatch
+        # Imported here: only a service with CloudWatch switched on needs boto3.
+        import boto3  # noqa: PLC0415
         from botocore.config import Config  # noqa: PLC0415
     except ImportError:
         raise StartError(

@@ -1,7 +1,8 @@
 """Instruments of a service, kept once and read twice: by Prometheus and by CloudWatch.
 
 An instrument is updated in memory and never waits, so nothing here is on the path of a request.
-Prometheus reads the totals when it scrapes; CloudWatch is sent what came since the last time.
+Prometheus reads the totals when it scrapes; CloudWatch is sent what came since the last time. A fault
+in measuring is logged and has no other effect: what was measured goes on.
 
     metrics = Metrics()
     failures = metrics.counter("lock_failures", "Locks refused.", ("reason",), cloudwatch="LockFailures")
@@ -13,11 +14,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client import Counter as PrometheusCounter
 from prometheus_client import Histogram as PrometheusHistogram
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 PREFIX: Final = "daylily_"
 
@@ -53,12 +57,17 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What an instrument is called. `cloudwatch` is empty where CloudWatch does not get it."""
+    """What an instrument is called. `cloudwatch` is empty where CloudWatch does not get it.
+
+    `dimensions` are those of the labels that CloudWatch gets: there, each set of them is a metric of
+    its own, and nobody adds up over one.
+    """
 
     name: str
     help: str
     labels: Labels
     cloudwatch: str
+    dimensions: Labels
     unit: str = "Count"
 
 
@@ -75,10 +84,14 @@ class Counter:
 
     def add(self, amount: float = 1, /, **labels: str) -> None:
         """Count `amount` more."""
-        key = tuple(labels[name] for name in self.about.labels)
-        (self._prometheus.labels(*key) if key else self._prometheus).inc(amount)
-        with self._lock:
-            self._since[key] = self._since.get(key, 0.0) + amount
+        try:
+            key = tuple(labels[name] for name in self.about.labels)
+            (self._prometheus.labels(*key) if key else self._prometheus).inc(amount)
+            sent = tuple(labels[name] for name in self.about.dimensions)
+            with self._lock:
+                self._since[sent] = self._since.get(sent, 0.0) + amount
+        except Exception as error:  # noqa: BLE001 - who is measured does not pay for it
+            _failed(self.about, error)
 
     def take(self) -> Mapping[Labels, float]:
         """What came since the last time."""
@@ -108,10 +121,14 @@ class Distribution:
 
     def observe(self, value: float, /, **labels: str) -> None:
         """Take note of one value."""
-        key = tuple(labels[name] for name in self.about.labels)
-        (self._prometheus.labels(*key) if key else self._prometheus).observe(value)
-        with self._lock:
-            self._since.setdefault(key, Statistics()).add(value)
+        try:
+            key = tuple(labels[name] for name in self.about.labels)
+            (self._prometheus.labels(*key) if key else self._prometheus).observe(value)
+            sent = tuple(labels[name] for name in self.about.dimensions)
+            with self._lock:
+                self._since.setdefault(sent, Statistics()).add(value)
+        except Exception as error:  # noqa: BLE001 - who is measured does not pay for it
+            _failed(self.about, error)
 
     def take(self) -> Mapping[Labels, Statistics]:
         """What came since the last time."""
@@ -134,8 +151,16 @@ class Gauge(Collector):
 
     def __init__(self, about: Description, registry: CollectorRegistry, read: Read) -> None:
         self.about = about
-        self.read = read
+        self._read = read
         registry.register(self)
+
+    def read(self) -> Mapping[Labels, float]:
+        """The values now; none where they cannot be told."""
+        try:
+            return self._read()
+        except Exception as error:  # noqa: BLE001 - the other instruments are read all the same
+            _failed(self.about, error)
+            return {}
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """For Prometheus."""
@@ -154,6 +179,10 @@ class Gauge(Collector):
 Instrument = Counter | Distribution | Gauge
 
 
+def _failed(about: Description, error: Exception) -> None:
+    _log.error("metric_failed", metric=about.name, error=repr(error))
+
+
 @dataclass(frozen=True)
 class Metrics:
     """The instruments of one server."""
@@ -161,9 +190,17 @@ class Metrics:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     instruments: list[Instrument] = field(default_factory=list)
 
-    def counter(self, name: str, text: str, labels: Labels = (), cloudwatch: str = "") -> Counter:
+    def counter(
+        self,
+        name: str,
+        text: str,
+        labels: Labels = (),
+        cloudwatch: str = "",
+        dimensions: Labels | None = None,
+    ) -> Counter:
         """A counter; Prometheus calls it daylily_<name>_total."""
-        made = Counter(Description(name, text, labels, cloudwatch), self.registry)
+        sent = labels if dimensions is None else dimensions
+        made = Counter(Description(name, text, labels, cloudwatch, sent), self.registry)
         self.instruments.append(made)
         return made
 
@@ -177,7 +214,7 @@ class Metrics:
         buckets: Sequence[float] = CALL_BUCKETS,
     ) -> Distribution:
         """A distribution of seconds; Prometheus calls it daylily_<name>_bucket, _sum and _count."""
-        about = Description(name, text, labels, cloudwatch, "Seconds")
+        about = Description(name, text, labels, cloudwatch, labels, "Seconds")
         made = Distribution(about, self.registry, buckets)
         self.instruments.append(made)
         return made
@@ -193,6 +230,7 @@ class Metrics:
         unit: str = "Count",
     ) -> Gauge:
         """A gauge; Prometheus calls it daylily_<name>."""
-        made = Gauge(Description(name, text, labels, cloudwatch, unit), self.registry, read)
+        about = Description(name, text, labels, cloudwatch, labels, unit)
+        made = Gauge(about, self.registry, read)
         self.instruments.append(made)
         return made

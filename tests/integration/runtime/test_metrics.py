@@ -9,11 +9,13 @@ import boto3
 import grpc
 import pytest
 from botocore.config import Config
+from structlog.testing import capture_logs
 
 from daylily_runtime import StartError, SystemClock, running
 from daylily_runtime.exporters import CloudWatch
 from daylily_runtime.metrics import Metrics
 from tests.integration.runtime.echo_service import Echo, connected, echo_server
+from tests.support.ports import free_port
 
 NAMESPACE = "Daylily/Test"
 MISSING = "ECHO_NOT_FOUND"
@@ -120,6 +122,87 @@ async def test_what_cloudwatch_did_not_take_goes_with_the_next_batch(empty_aws):
     await CloudWatch(metrics, NAMESPACE, cloudwatch, SystemClock(), 60.0).send()
     assert sums(cloudwatch, "Locks", "READY", "Sum") == [4.0]
     assert sums(cloudwatch, "RunSeconds", "COMPLETE", "Sum", "Minimum") == [8.0, 0.5]
+
+
+async def test_what_there_is_goes_in_as_few_requests_as_may_be(empty_aws):
+    metrics = some_metrics()
+    wide = metrics.counter("wide", "Many sets of labels.", ("state",), cloudwatch="Wide")
+    for number in range(1200):
+        wide.add(state=f"s{number}")
+    cloudwatch = empty_aws.client("cloudwatch")
+    requests = []
+    cloudwatch.meta.events.register(
+        "before-call.cloudwatch.PutMetricData", lambda **about: requests.append(about)
+    )
+    await CloudWatch(metrics, NAMESPACE, cloudwatch, SystemClock(), 60.0).send()
+    assert len(requests) == 3  # 1,204 values, 500 at a time
+    assert (
+        sums(cloudwatch, "Wide", "s0", "Sum") == sums(cloudwatch, "Wide", "s1199", "Sum") == [1.0]
+    )
+
+
+async def test_dimensions_may_be_fewer_than_labels(empty_aws):
+    metrics = Metrics()
+    locks = metrics.counter(
+        "locks", "Locks.", ("state", "reason"), cloudwatch="Locks", dimensions=("state",)
+    )
+    locks.add(state="READY", reason="A")
+    locks.add(state="READY", reason="B")
+    cloudwatch = empty_aws.client("cloudwatch")
+    await CloudWatch(metrics, NAMESPACE, cloudwatch, SystemClock(), 60.0).send()
+    assert sums(cloudwatch, "Locks", "READY", "Sum") == [2.0]
+
+
+async def test_a_fault_in_measuring_fails_no_call_and_hides_no_other_metric(empty_aws, monkeypatch):
+    for name, value in empty_aws.environment.items():
+        monkeypatch.setenv(name, value)
+    server = echo_server(
+        Echo(), metrics_port=0, cloudwatch_namespace=NAMESPACE, cloudwatch_interval_seconds=0.02
+    )
+
+    def broken():
+        raise ZeroDivisionError
+
+    def break_down(**_labels):
+        raise RuntimeError("no room for another label")
+
+    server.metrics.gauge("broken", "Cannot be told.", broken, cloudwatch="Broken")
+    server.metrics.counter("fine", "Can.", cloudwatch="Fine").add()
+    with capture_logs() as lines:
+        async with running(server), connected(server) as client:
+            [calls_counter] = [
+                one for one in server.metrics.instruments if one.about.name == "rpc_calls"
+            ]
+            monkeypatch.setattr(calls_counter._prometheus, "labels", break_down)
+            assert await client.get(b"hello") == b"hello"
+            read = scraped(server.metrics_port)
+            cloudwatch = empty_aws.client("cloudwatch")
+            async with asyncio.timeout(20):
+                while not cloudwatch.list_metrics(Namespace=NAMESPACE)["Metrics"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            assert await client.get(b"still here") == b"still here"
+            assert server.serving
+    assert read["daylily_fine_total"] == "1.0"
+    failed = {line["metric"] for line in lines if line["event"] == "metric_failed"}
+    assert failed == {"broken", "rpc_calls"}
+
+
+async def test_a_cloudwatch_that_is_away_takes_no_call_with_it(monkeypatch):
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server = echo_server(Echo(), cloudwatch_namespace=NAMESPACE, cloudwatch_interval_seconds=0.01)
+    with capture_logs() as lines:
+        async with running(server), connected(server) as client:
+            async with asyncio.timeout(20):
+                while not any(line["event"] == "metrics_not_sent" for line in lines):
+                    assert await client.get(b"hello") == b"hello"
+            assert server.serving
+            assert await client.get(b"hello") == b"hello"
 
 
 async def test_a_server_sends_the_rest_when_it_stops(empty_aws, monkeypatch):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
@@ -45,6 +46,8 @@ class Follower:
         self._wake = wake
         self._acked = ""
         self._acked_at = 0.0
+        self.heard_at: datetime | None = None
+        """When state was last heard; None while this process does not follow the feed."""
 
     async def follow(self, grant: Grant) -> None:
         """Follow the feed for ever.
@@ -52,11 +55,19 @@ class Follower:
         Raises:
             ConsumerLost: another notifier has the seat.
         """
+        self.heard_at = self._clock.now()
+        try:
+            await self._follow(grant)
+        finally:
+            self.heard_at = None
+
+    async def _follow(self, grant: Grant) -> None:
         while True:
             try:
                 # From the durable position every time: what was read and not recorded comes again.
                 async with aclosing(self._state.watch_events(consumer=CONSUMER)) as answers:
                     async for answer in answers:
+                        self.heard_at = self._clock.now()
                         await self._record(answer, grant)
             except ConsumerLost:
                 raise

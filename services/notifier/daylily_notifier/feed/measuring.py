@@ -1,9 +1,11 @@
-"""What a notifier measures: deliveries by channel and outcome, and how long people waited."""
+"""What a notifier measures: deliveries by channel and outcome, how long people waited, the feed."""
 
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
-from daylily_runtime import Metrics
+from daylily_runtime import Clock, Metrics
+from daylily_runtime.metrics import Labels
 
 # Seconds from a commit to the channel's answer: at once, or after a channel was down for hours.
 _BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 1800, 7200, 86400)
@@ -13,6 +15,7 @@ class Measures:
     """Measures this process's deliveries."""
 
     def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
         self._ended = metrics.counter(
             "notifier_deliveries",
             "Attempts to deliver, by channel and outcome: delivered, retried or dead.",
@@ -25,6 +28,21 @@ class Measures:
             ("channel",),
             cloudwatch="NotifierDeliveryTime",
             buckets=_BUCKETS,
+        )
+
+    def watch(self, clock: Clock, heard_at: Callable[[], datetime | None]) -> None:
+        """Report as well when state was last heard; None while another notifier is the active one."""
+
+        def lag() -> Mapping[Labels, float]:
+            heard = heard_at()
+            return {} if heard is None else {(): (clock.now() - heard).total_seconds()}
+
+        self._metrics.gauge(
+            "notifier_feed_lag_seconds",
+            "Time since the active notifier heard an event or heartbeat; these come every 20 s.",
+            lag,
+            cloudwatch="NotifierFeedLag",
+            unit="Seconds",
         )
 
     def delivered(self, channel: str, waited: timedelta) -> None:

@@ -10,7 +10,7 @@ from daylily_state.app.feed import Feed
 from daylily_state.app.reaper import Reaper
 from daylily_state.domain.errors import DomainError
 from daylily_state.domain.events import Event, EventType
-from daylily_state.domain.model import Priority, WorksetState
+from daylily_state.domain.model import Priority, Workset, WorksetState
 
 # Seconds, from a minute to two days: a run takes 1 to 30 hours.
 _RUN_BUCKETS: Final = (60, 600, 1800, 3600, 7200, 14400, 28800, 57600, 86400, 108000, 172800)
@@ -33,15 +33,16 @@ class Measures:
         )
         self._acquired = metrics.counter(
             "workset_lock_acquisitions",
-            "Locks granted.",
-            ("priority",),
+            "Locks granted, by the state that the workset was in: READY, or by force another.",
+            ("state", "priority"),
             cloudwatch="WorksetLockAcquisitions",
         )
         self._refused = metrics.counter(
             "workset_lock_failures",
-            "Locks that were asked for and not granted, by reason.",
-            ("reason",),
+            "Locks that were asked for and not granted, by the workset's state and by reason.",
+            ("state", "priority", "reason"),
             cloudwatch="WorksetLockFailures",
+            dimensions=("state", "priority"),
         )
         self._timed_out = metrics.counter(
             "workset_lock_timeouts",
@@ -56,7 +57,10 @@ class Measures:
             buckets=_RUN_BUCKETS,
         )
         self._events = metrics.counter(
-            "events", "Events that this replica put into the feed.", ("type",)
+            "events",
+            "Events that this replica put into the feed.",
+            ("type",),
+            cloudwatch="FeedEvents",
         )
 
     def watch(self, counting: Counting, feed: Feed, reaper: Reaper) -> None:
@@ -104,11 +108,18 @@ class Measures:
             cloudwatch="WorksetOldestReady",
             unit="Seconds",
         )
-        gauge("feed_watchers", "Watchers of the feed on this replica.", lambda: {(): feed.watchers})
+        gauge(
+            "feed_watchers",
+            "Watchers of the feed on this replica.",
+            lambda: {(): feed.watchers},
+            cloudwatch="FeedWatchers",
+        )
         gauge(
             "reaper_fit_seconds",
             "How long this replica has been fit to time locks out; 0 when it is not.",
             lambda: {(): reaper.fit_seconds},
+            cloudwatch="ReaperFit",
+            unit="Seconds",
         )
 
     def committed(self, event: Event) -> None:
@@ -119,14 +130,18 @@ class Measures:
         state, priority = event.to_state.name, event.priority.name
         if event.from_state is not event.to_state:
             self._transitions.add(state=state, priority=priority)
-        if event.type is EventType.LOCK_ACQUIRED:
-            self._acquired.add(priority=priority)
+        if event.type is EventType.LOCK_ACQUIRED and event.from_state is not None:
+            self._acquired.add(state=event.from_state.name, priority=priority)
         if event.type is EventType.LOCK_TIMEOUT:
             self._timed_out.add()
         held = event.details.get("held_seconds")
         if isinstance(held, int | float):
             self._held.observe(held, state=state, priority=priority)
 
-    def lock_refused(self, error: DomainError) -> None:
-        """Take note of a lock that was not granted."""
-        self._refused.add(reason=error.reason)
+    def lock_refused(self, workset: Workset | None, error: DomainError) -> None:
+        """Take note of a lock that was not granted; without a workset where there is none."""
+        self._refused.add(
+            state=workset.state.name if workset else "NONE",
+            priority=workset.priority.name if workset else "NONE",
+            reason=error.reason,
+        )

@@ -33,6 +33,7 @@ from daylily_state.domain.model import (
     Lock,
     Results,
     SubjectKind,
+    Workset,
     lane_of,
 )
 from daylily_state.domain.moment import Moment
@@ -51,7 +52,8 @@ class Worksets:
         decider: makes decisions happen.
         clock: what time it is.
         policy: when failed worksets are tried again.
-        on_refused_lock: told of every lock that was asked for and not granted.
+        on_refused_lock: told of every lock that was asked for and not granted, and of the workset
+            as it was then, if there was one.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Worksets:
         clock: Clock,
         policy: RetryPolicy,
         *,
-        on_refused_lock: Callable[[DomainError], None] = lambda _: None,
+        on_refused_lock: Callable[[Workset | None, DomainError], None] = lambda *_: None,
     ) -> None:
         self._store = store
         self._decider = decider
@@ -115,13 +117,14 @@ class Worksets:
     async def acquire(self, command: Acquire) -> View:
         """Take the lock; see the contract for what is refused."""
         validation.check(command)
+        seen: list[Workset] = []
         try:
-            return await self._acquire(command)
+            return await self._acquire(command, seen.append)
         except DomainError as error:
-            self._on_refused_lock(error)
+            self._on_refused_lock(seen[-1] if seen else None, error)
             raise
 
-    async def _acquire(self, command: Acquire) -> View:
+    async def _acquire(self, command: Acquire, see: Callable[[Workset], None]) -> View:
         key = command.workset_id
         lane = lane_of(SubjectKind.WORKSET, key)
         now = self._clock.now()
@@ -131,6 +134,7 @@ class Worksets:
             workset = rows.worksets.get(key)
             if workset is None:
                 return rows
+            see(workset)
             rows = await self._with_details(rows, key)
             depends_on = () if workset.dependencies_met else rows.details[key].depends_on
             customers = (workset.customer_id,) if workset.customer_id else ()
