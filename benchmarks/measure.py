@@ -3,13 +3,37 @@
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Took:
+    """What many calls took: each in seconds, and all of them from the first start to the last end."""
+
+    each: Sequence[float]
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        return len(self.each) / self.seconds
+
+    def percentile(self, percent: int) -> float:
+        """Of what each took, in milliseconds."""
+        return percentile([seconds * 1000 for seconds in self.each], percent)
+
+
+def together(rounds: Iterable[Took]) -> Took:
+    """All rounds of one side as one."""
+    rounds = list(rounds)
+    return Took(
+        [seconds for took in rounds for seconds in took.each], sum(took.seconds for took in rounds)
+    )
 
 
 @dataclass

@@ -83,7 +83,7 @@ def state_server(
             feed.committed(event)
             measures.committed(event)
 
-        decider = Decider(store, time, committed)
+        decider = Decider(store, time, committed, on_conflict=measures.conflict)
         counting = Counting(store, feed, time)
         worksets = Worksets(
             store,

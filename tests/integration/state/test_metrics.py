@@ -10,7 +10,9 @@ from daylily.workset.v1 import workset_pb2
 from daylily_client import AsyncStateClient, LockHeld, WorksetNotFound
 from daylily_runtime import running
 from daylily_state.build import state_server
+from daylily_state.domain.commit import Clash, Conflict
 from daylily_state.settings import StateSettings
+from daylily_state.store.sqlite import SqliteStore
 
 IN_PROGRESS = workset_pb2.WORKSET_STATE_IN_PROGRESS
 COMPLETE = workset_pb2.WORKSET_STATE_COMPLETE
@@ -121,3 +123,24 @@ async def test_transitions_locks_runs_and_depth_are_right_in_prometheus_and_clou
     refused = {"service": "state", "method": "AcquireLock", "code": "NOT_FOUND"}
     assert value("rpc_calls_total", **refused, reason="WORKSET_NOT_FOUND") == 2
     assert value("rpc_seconds_count", service="state", method="AcquireLock") == 6
+
+
+class TooLateAtFirst(SqliteStore):
+    """Another replica takes the slot of the first commit."""
+
+    late = True
+
+    async def commit(self, commit, timeout):
+        if self.late:
+            self.late = False
+            return Conflict(frozenset({Clash.SLOT}))
+        return await super().commit(commit, timeout)
+
+
+async def test_a_commit_that_came_too_late_is_counted_by_what_it_clashed_with(tmp_path):
+    settings = StateSettings.load(port=0, sqlite_path=tmp_path / "s.db", metrics_port=0)
+    server = state_server(settings, make_store=lambda _: TooLateAtFirst(settings.sqlite_path))
+    async with running(server), AsyncStateClient(server.address) as state:
+        await state.register_workset(workset_id="ws-1", bucket="lab", prefix="ws-1/")
+        read = scraped(server.metrics_port)
+    assert read["commit_conflicts_total", frozenset({("clash", "slot")})] == 1

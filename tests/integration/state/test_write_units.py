@@ -1,21 +1,12 @@
 """What a workset's life costs on DynamoDB, and that no row outgrows its unit."""
 
-import json
 from datetime import timedelta
 
 import pytest
 
 from daylily_runtime.testing import ManualClock
-from daylily_state.app.deciding import Decider
-from daylily_state.app.worksets import Worksets
 from daylily_state.domain import limits
-from daylily_state.domain.commands import (
-    Acquire,
-    Register,
-    Renew,
-    ReportedProgress,
-    SetState,
-)
+from daylily_state.domain.commands import Acquire, Register
 from daylily_state.domain.events import EVENT_TEXT_BYTES, Event, EventType, fit
 from daylily_state.domain.model import (
     LANES,
@@ -33,7 +24,6 @@ from daylily_state.domain.model import (
     WorksetState,
 )
 from daylily_state.domain.requests import RECENT
-from daylily_state.settings import StateSettings
 from daylily_state.store.dynamodb import DynamoDBStore
 from daylily_state.store.dynamodb.events import event_item
 from daylily_state.store.dynamodb.worksets import workset_item
@@ -41,11 +31,10 @@ from tests.support.dynamodb_local import DynamoDBLocal
 from tests.support.faulty_proxy import run_faulty_proxy
 from tests.support.state_rows import NOW, make_event, make_workset
 from tests.support.stores import dynamodb_settings, own_prefix
+from tests.support.workset_life import BUDGET, RENEWALS, live, worksets_on
 from tests.support.write_units import WriteMeter, item_size
 
-BUDGET = 60
 ROW_BYTES = 1_000
-RENEWALS = 30
 
 
 @pytest.fixture
@@ -71,88 +60,14 @@ def meter(dynamodb_local: DynamoDBLocal, proxy):
 
 @pytest.mark.parametrize("kilobytes", [0.5, 4, 40])
 async def test_a_worksets_life_costs_sixty_units_at_most(store, meter, kilobytes):
-    clock = ManualClock()
-    policy = StateSettings.load().retry_policy
-    worksets = Worksets(store, Decider(store, clock, lambda _: None), clock, policy)
-    text = "x" * (int(kilobytes * 1024) - 20)
-    common = {"request_id": "r" * limits.REQUEST_ID_BYTES, "actor": "head-node-of-cluster-1"}
-    costs = {}
-
-    async def costing(step, call):
-        before = meter.total(without="details")
-        result = await call
-        costs[step] = costs.get(step, 0) + meter.total(without="details") - before
-        return result
-
-    workset_id = "ws-2026-03-01-lab-7-novaseq-run-0042"
-    await costing(
-        "register",
-        worksets.register(
-            Register(
-                workset_id=workset_id,
-                bucket="lab",
-                prefix=f"daylily_monitoring/active_worksets/{workset_id}/",
-                customer_id="lab-7",
-                pipeline="germline",
-                metadata=json.dumps({"text": text}),
-                requirements=Requirements(96, 786_432, 0, 800.0, 4_250, timedelta(hours=9), 9_900),
-                request_id="register",
-                actor="monitor",
-            )
-        ),
-    )
-    granted = await costing(
-        "lock",
-        worksets.acquire(Acquire(workset_id=workset_id, owner_id="head-node-1/4711", **common)),
-    )
-    token = granted.workset.last_token
-    await costing(
-        "start",
-        worksets.set_state(
-            SetState(
-                workset_id=workset_id,
-                state=WorksetState.IN_PROGRESS,
-                lock_token=token,
-                cluster_name="cluster-1",
-                request_id="start",
-            )
-        ),
-    )
-    for number in range(RENEWALS):
-        await clock.advance(300)
-        await costing(
-            "renewals",
-            worksets.renew(
-                Renew(
-                    workset_id=workset_id,
-                    lock_token=token,
-                    progress=ReportedProgress(
-                        step="run_pipeline", percent=number, message="m" * 128
-                    ),
-                )
-            ),
-        )
-    await costing(
-        "complete",
-        worksets.set_state(
-            SetState(
-                workset_id=workset_id,
-                state=WorksetState.COMPLETE,
-                lock_token=token,
-                metrics='{"cost_usd":41.5}',
-                request_id="complete",
-            )
-        ),
-    )
+    costs = await live(store, meter, kilobytes)
     assert sum(costs.values()) <= BUDGET, costs
     assert costs == {"register": 7, "lock": 9, "start": 7, "renewals": RENEWALS, "complete": 7}
 
 
 async def test_an_old_workset_costs_no_more_than_a_new_one(store, meter):
     """History is in the feed, not in the row."""
-    clock = ManualClock()
-    policy = StateSettings.load().retry_policy
-    worksets = Worksets(store, Decider(store, clock, lambda _: None), clock, policy)
+    worksets = worksets_on(store, ManualClock())
     await worksets.register(Register(workset_id="ws-1", bucket="lab", prefix="p/"))
     costs = []
     for number in range(12):

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from daylily_runtime import Clock, time_remaining
-from daylily_state.domain.commit import Commit, Committed
+from daylily_state.domain.commit import Clash, Commit, Committed
 from daylily_state.domain.errors import ContentionError, StoreUnavailableError
 from daylily_state.domain.events import Event
 from daylily_state.domain.model import LANES
@@ -62,6 +62,7 @@ class Decider:
         store: where decisions are written.
         clock: the time of decisions.
         on_commit: told of every event that this process put into the feed.
+        on_conflict: told of every commit that came too late, with what it clashed with.
         dice: random numbers from 0 up to 1, for jitter.
     """
 
@@ -71,10 +72,13 @@ class Decider:
         clock: Clock,
         on_commit: Callable[[Event], None],
         dice: Callable[[], float] = random.random,
+        *,
+        on_conflict: Callable[[Collection[Clash]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._on_commit = on_commit
+        self._on_conflict = on_conflict
         self._dice = dice
         self._lanes = [asyncio.Lock() for _ in range(LANES)]
 
@@ -118,6 +122,7 @@ class Decider:
                 if isinstance(outcome, Committed):
                     self._on_commit(commit.event)
                     return Decided(rows, commit)
+                self._on_conflict(outcome.clashes)
                 _log.debug(
                     "commit_conflict",
                     lane=lane,

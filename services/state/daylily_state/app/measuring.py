@@ -1,6 +1,6 @@
 """What state measures: transitions, locks, runs, the queue, the feed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from daylily_runtime import Metrics
@@ -8,6 +8,7 @@ from daylily_runtime.metrics import Labels
 from daylily_state.app.counting import Counting
 from daylily_state.app.feed import Feed
 from daylily_state.app.reaper import Reaper
+from daylily_state.domain.commit import Clash
 from daylily_state.domain.errors import DomainError
 from daylily_state.domain.events import Event, EventType
 from daylily_state.domain.model import Priority, Workset, WorksetState
@@ -61,6 +62,12 @@ class Measures:
             "Events that this replica put into the feed.",
             ("type",),
             cloudwatch="FeedEvents",
+        )
+        self._conflicts = metrics.counter(
+            "commit_conflicts",
+            "Commits that came too late and were decided again, by what they clashed with.",
+            ("clash",),
+            cloudwatch="CommitConflicts",
         )
 
     def watch(self, counting: Counting, feed: Feed, reaper: Reaper) -> None:
@@ -137,6 +144,11 @@ class Measures:
         held = event.details.get("held_seconds")
         if isinstance(held, int | float):
             self._held.observe(held, state=state, priority=priority)
+
+    def conflict(self, clashes: Collection[Clash]) -> None:
+        """Take note of a commit that came too late."""
+        for clash in clashes:
+            self._conflicts.add(clash=clash)
 
     def lock_refused(self, workset: Workset | None, error: DomainError) -> None:
         """Take note of a lock that was not granted; without a workset where there is none."""

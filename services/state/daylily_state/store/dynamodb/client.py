@@ -78,7 +78,7 @@ class Client:
             aws_secret_access_key=settings.secret_access_key,
         )
         for name, model in TABLES.items():
-            self._connection.add_meta_table(_meta_table(self.table(name), model))
+            self._connection.add_meta_table(meta_table(self.table(name), model))
 
     def table(self, name: str) -> str:
         """The table's name with the prefix."""
@@ -343,7 +343,8 @@ class Pauses:
         self._next = min(self._next * 2, _LAST_PAUSE)
 
 
-def _meta_table(name: str, model: type[Model]) -> MetaTable:
+def meta_table(name: str, model: type[Model]) -> MetaTable:
+    """What PynamoDB has to know of a table, taken from its model instead of from a request."""
     schema = model._get_schema()  # noqa: SLF001 — PynamoDB gives it away only with a connection
     return MetaTable(
         {
