@@ -1,5 +1,6 @@
 """Commands that other distributions bring along, and what to install for those that are missing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
@@ -27,9 +28,9 @@ class Placeholder(click.Command):
     """Stands for a command in lists and completions, so that these need not load its libraries."""
 
 
-def names() -> list[str]:
+def names(group: str = GROUP, known: Mapping[str, Known] = KNOWN) -> list[str]:
     """Every command from outside, installed or only known of."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)} | set(KNOWN))
+    return sorted({entry.name for entry in entry_points(group=group)} | set(known))
 
 
 def look_up(name: str) -> click.Command | None:
@@ -39,14 +40,16 @@ def look_up(name: str) -> click.Command | None:
     return load(name)
 
 
-def load(name: str) -> click.Command | None:
+def load(name: str, group: str = GROUP, known: Mapping[str, Known] = KNOWN) -> click.Command | None:
     """The command `name` of another distribution, or one that says what to install for it."""
-    found = [entry for entry in entry_points(group=GROUP) if entry.name == name]
+    found = [entry for entry in entry_points(group=group) if entry.name == name]
     if found:
         return _loaded(found[0])
-    if name in KNOWN:
-        origin = KNOWN[name].distribution
-        return _missing(name, f"`worksets {name}` comes with {origin}, which is not installed")
+    if name in known:
+        origin = known[name].distribution
+        return _missing(
+            name, f"`worksets {name}` comes with {origin}, which is not installed", origin
+        )
     return None
 
 
@@ -63,10 +66,11 @@ def _loaded(entry: EntryPoint) -> click.Command:
     return command
 
 
-def _missing(name: str, sentence: str) -> click.Command:
+def _missing(name: str, sentence: str, distribution: str = "") -> click.Command:
     def complain(rest: tuple[str, ...]) -> None:  # noqa: ARG001 - it takes whatever was typed
         known = KNOWN.get(name)
-        install = f" Try: pip install '{known.distribution}'" if known else ""
+        origin = distribution or (known.distribution if known else "")
+        install = f" Try: pip install '{origin}'" if origin else ""
         raise click.UsageError(f"{sentence}.{install}")
 
     return click.Command(

@@ -16,6 +16,7 @@ from daylily_client.spans import client_spans
 from daylily_client.state import AsyncStateClient
 from daylily_runtime.calls import current_call
 from daylily_runtime.clock import Clock, SystemClock
+from daylily_runtime.offload import Offload
 from daylily_runtime.server import Server
 from daylily_runtime.wire import StartError
 from daylily_scheduler.api.access import RULES
@@ -24,6 +25,7 @@ from daylily_scheduler.api.service import SERVICE, Parts, SchedulerServicer
 from daylily_scheduler.claims import ClaimDesk
 from daylily_scheduler.clusters import Clusters
 from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.offers import like
 from daylily_scheduler.domain.runtimes import RunTimes
 from daylily_scheduler.domain.scores import Scores
 from daylily_scheduler.feed.follower import Follower
@@ -33,6 +35,8 @@ from daylily_scheduler.feed.refresher import Refresher
 from daylily_scheduler.forecasting import Forecaster
 from daylily_scheduler.locks import Locks
 from daylily_scheduler.measuring import Measures
+from daylily_scheduler.prices.keeper import PriceKeeper
+from daylily_scheduler.prices.spot import Ec2SpotPrices
 from daylily_scheduler.settings import SchedulerSettings
 from daylily_scheduler.waiting import WaitingRoom
 
@@ -92,6 +96,8 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         times, scores = RunTimes(settings.default_run_hours), Scores()
         learner = Learner(state, reader, times, scores, given.clock)
         forecaster = Forecaster(book, times, scores, given.clock)
+        prices = _prices(server, settings, book, given.clock)
+        measures.watch_prices(prices.age_seconds)
         measures.watch_estimates(times, scores, given.clock)
 
         async def knows_state() -> None:
@@ -121,6 +127,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
                     measures=measures,
                     clusters=clusters,
                     forecaster=forecaster,
+                    prices=prices,
                     clock=given.clock,
                     started_at=given.clock.now(),
                 )
@@ -129,6 +136,18 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         )
 
     return Server("scheduler", settings, compose, errors=ERRORS, span_fields=SPAN_FIELDS)
+
+
+def _prices(server: Server, settings: SchedulerSettings, book: Book, clock: Clock) -> PriceKeeper:
+    """What could be created, kept up to date as long as the server runs."""
+    spot = None
+    if settings.spot_prices:
+        threads = Offload(workers=1, waiting=1, name="ec2")
+        server.on_close("calls to EC2", threads.close)
+        spot = Ec2SpotPrices(threads, clock.now)
+    keeper = PriceKeeper(settings.cluster_offers_file, spot, lambda: like(book.fleet), clock)
+    server.background("prices", keeper.run)
+    return keeper
 
 
 async def _answers(state: AsyncStateClient) -> None:

@@ -59,11 +59,3 @@ class NotWaitingError(SchedulerError):
         super().__init__(f"Workset {workset_id} does not wait: it is {state}.")
         self.workset_id = workset_id
         self.state = state
-
-
-class UnimplementedError(SchedulerError):
-    """The contract has the call, this version does not."""
-
-    def __init__(self, rpc: str) -> None:
-        super().__init__(f"{rpc} is not implemented by this version.")
-        self.rpc = rpc

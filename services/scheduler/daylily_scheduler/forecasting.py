@@ -7,7 +7,7 @@ good for everybody who asks within some seconds.
 import asyncio
 import math
 import random
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -15,9 +15,11 @@ from typing import Final, TypeVar
 import structlog
 
 from daylily_runtime.clock import Clock
+from daylily_scheduler.domain.advice import MOST_PLANNED, Creation, creations
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.forecast import MOST_PLAYED, Forecast, Scene, Wait, forecast
 from daylily_scheduler.domain.model import Workset
+from daylily_scheduler.domain.offers import Offer
 from daylily_scheduler.domain.runtimes import RunTime, RunTimes
 from daylily_scheduler.domain.scores import Promise, Scores
 
@@ -60,7 +62,7 @@ class Forecaster:
 
     def __init__(self, book: Book, times: RunTimes, scores: Scores, clock: Clock) -> None:
         self._book = book
-        self._times = times
+        self.times = times
         self.scores = scores
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
@@ -92,8 +94,14 @@ class Forecaster:
             last = self._last
             if last is None or not timedelta(0) <= self._clock.now() - last.made_at < FRESH:
                 scene = Scene.of(self._book, self._clock.now())
-                last = self._last = await self.finish(forecast(scene, self._times))
+                last = self._last = await self.finish(forecast(scene, self.times))
             return last
+
+    async def creations(self, offers: Sequence[Offer]) -> tuple[Creation, ...]:
+        """The clusters that are worth creating now."""
+        async with self._one_at_a_time:
+            scene = Scene.of(self._book, self._clock.now(), most=MOST_PLANNED)
+            return await self.finish(creations(scene, self.times, offers))
 
     async def finish(self, steps: Generator[None, None, T]) -> T:
         """Runs a computation to its end, a slice at a time."""
@@ -131,7 +139,7 @@ class Forecaster:
     async def _play(self, workset: Workset, after: frozenset[str]) -> Forecast:
         async with self._one_at_a_time:
             scene = Scene.of(self._book, self._clock.now(), [workset])
-            steps = forecast(scene, self._times, target=workset.workset_id, after=after)
+            steps = forecast(scene, self.times, target=workset.workset_id, after=after)
             return await self.finish(steps)
 
     def _told(self, workset: Workset, found: Forecast, ahead: int) -> Estimated:
@@ -157,7 +165,7 @@ class Forecaster:
             found.made_at,
             played.extrapolated,
             ahead,
-            self._times.of(workset),
+            self.times.of(workset),
             coverage,
             scored,
         )

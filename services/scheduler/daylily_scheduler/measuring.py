@@ -73,6 +73,19 @@ class Measures:
             lambda: {(): times.kinds},
         )
 
+    def watch_prices(self, age_seconds: Callable[[], float | None]) -> None:
+        """Report as well how old the prices are that advice is based on."""
+
+        def age() -> Mapping[Labels, float]:
+            seconds = age_seconds()
+            return {} if seconds is None else {(): seconds}
+
+        self._metrics.gauge(
+            "scheduler_price_age_seconds",
+            "Time since the prices of clusters that could be created were read; every 10 minutes.",
+            age,
+        )
+
     def watch(
         self,
         book: Book,

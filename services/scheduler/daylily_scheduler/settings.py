@@ -37,6 +37,18 @@ class SchedulerSettings(ServerSettings):
         "given, and no run of its pipeline has ended yet.",
     )
 
+    cluster_offers_file: ReadableFile | None = Field(
+        default=None,
+        description="YAML file with the kinds of clusters that can be created and their prices "
+        "(docs/scheduling-advice.md); without it, the kinds that are registered. Read again every "
+        "10 minutes.",
+    )
+    spot_prices: bool = Field(
+        default=False,
+        description="Take the price of a kind of cluster that has none in that file from EC2's spot "
+        "price history, every 10 minutes.",
+    )
+
     @model_validator(mode="after")
     def _certificate_and_key_for_state(self) -> Self:
         if (self.state_tls_cert is None) != (self.state_tls_key is None):

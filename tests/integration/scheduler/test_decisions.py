@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from daylily.scheduler.v1 import scheduler_pb2 as pb
 
-from daylily_client import ClusterNotFound, InvalidField, Unimplemented, WorksetNotFound
+from daylily_client import ClusterNotFound, InvalidField, WorksetNotFound
 from tests.integration.scheduler.asking import (
     ERROR,
     IN_PROGRESS,
@@ -179,10 +179,3 @@ async def test_the_figures_add_up(system, scheduler):
     assert (stats.claims_granted, stats.waiting_claims) == (1, 0)
     assert stats.cursor
     assert stats.caught_up_at.ToNanoseconds() >= stats.started_at.ToNanoseconds()
-
-
-async def test_what_comes_later_says_so(scheduler):
-    for call in (scheduler.recommend_clusters(),):
-        with pytest.raises(Unimplemented) as refused:
-            await call
-        assert refused.value.reason == "NOT_IMPLEMENTED"

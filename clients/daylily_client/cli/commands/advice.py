@@ -1,4 +1,4 @@
-"""`worksets estimate`."""
+"""`worksets estimate` and `recommend`."""
 
 import click
 from daylily.scheduler.v1 import scheduler_pb2
@@ -59,3 +59,61 @@ def _how_sure(answer: scheduler_pb2.EstimateWaitResponse) -> str:
         return "no estimate has been put to the test yet"
     share = f"{100 * answer.p90_coverage:.0f} %"
     return f"of the last {answer.estimates_scored} estimates, {share} held (90 % is meant)"
+
+
+@click.command()
+@json_option
+@pass_app
+def recommend(app: App) -> None:
+    """Say which clusters are worth creating now, and which are safe to delete."""
+    answer = app.scheduler().recommend_clusters()
+    if app.as_json:
+        output.print_json(answer)
+        return
+    if answer.creations:
+        output.print_line("Worth creating now:")
+        output.print_table(
+            (">CLUSTERS", "ZONE", "TYPES", ">VCPUS", ">WORKSETS", ">COST", ">SAVES", ">SOONER"),
+            (_creation(each) for each in answer.creations),
+        )
+        for each in answer.creations:
+            output.print_line(f"  {each.reason}")
+    else:
+        output.print_line("No further cluster is worth creating now.")
+    if answer.deletions:
+        output.print_line("Safe to delete:")
+        for gone in answer.deletions:
+            saved = words.money(gone.saving_usd_per_hour)
+            output.print_line(f"  {gone.cluster_name}, saves {saved} an hour: {gone.reason}")
+    else:
+        output.print_line("No cluster is safe to delete.")
+    output.note(_prices(app, answer))
+
+
+def _creation(each: scheduler_pb2.RecommendClustersResponse.Creation) -> tuple[str, ...]:
+    return (
+        str(each.count),
+        each.availability_zone or each.region or words.NOTHING,
+        ", ".join(each.instance_types) or words.NOTHING,
+        str(each.size.vcpus),
+        str(each.workset_count),
+        words.money(each.cost_usd),
+        words.money(each.saving_usd),
+        words.length(each.wait_saved),
+    )
+
+
+SOURCES = {
+    "file": "Prices are those of the operator's table",
+    "ec2": "Prices are EC2's spot prices",
+    "clusters": "Prices are those of the clusters that there are",
+}
+
+
+def _prices(app: App, answer: scheduler_pb2.RecommendClustersResponse) -> str:
+    line = SOURCES.get(answer.price_source, answer.price_source)
+    if answer.HasField("priced_at"):
+        line += f", read {words.age(answer.priced_at, app.started_at)} ago"
+    if answer.price_problem:
+        line += f"; since then: {answer.price_problem}"
+    return f"{line}."

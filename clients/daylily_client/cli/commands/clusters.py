@@ -5,6 +5,7 @@ from daylily.scheduler.v1 import scheduler_pb2
 from daylily.workset.v1 import cluster_pb2
 
 from daylily_client.cli import output, words
+from daylily_client.cli.commands.advice import recommend
 from daylily_client.cli.context import App, json_option, pass_app
 
 
@@ -52,6 +53,13 @@ def list_clusters(app: App) -> None:
             for status in answer.clusters
         ),
     )
+    for status in answer.clusters:
+        for held in status.held:
+            left = words.clock(held.lock_expires_at, app.started_at)
+            output.print_line(
+                f"{status.cluster.cluster_name} is silent and {held.workset_id} is on it: the lock "
+                f"of {held.owner_id} runs out at {left} unless it is renewed"
+            )
 
 
 def _state(status: scheduler_pb2.ClusterStatus) -> str:
@@ -140,3 +148,6 @@ def remove(app: App, *, cluster_name: str) -> None:
         output.print_json(answer)
         return
     output.print_line(f"{cluster_name} is removed")
+
+
+clusters.add_command(recommend)

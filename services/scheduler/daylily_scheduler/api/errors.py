@@ -72,11 +72,6 @@ ERRORS: Final = ErrorTable(
             "ILLEGAL_TRANSITION",
             metadata=lambda error: {"from": error.state, "to": "LOCKED"},
         ),
-        errors.UnimplementedError: ErrorRow(
-            grpc.StatusCode.UNIMPLEMENTED,
-            RuntimeReason.NOT_IMPLEMENTED,
-            metadata=lambda error: {"rpc": error.rpc},
-        ),
         errors.StoppingError: ErrorRow(grpc.StatusCode.UNAVAILABLE, RuntimeReason.STOPPING),
     }
 )

@@ -17,22 +17,24 @@ from daylily_scheduler.api import answers
 from daylily_scheduler.api.requests import claim_of, cluster_of, named
 from daylily_scheduler.claims import ClaimDesk
 from daylily_scheduler.clusters import Clusters
+from daylily_scheduler.domain.advice import deletions
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.decision import Dependency, decide, why_nothing, why_nothing_anywhere
-from daylily_scheduler.domain.explain import explain
+from daylily_scheduler.domain.explain import Explanation, explain
 from daylily_scheduler.domain.model import Priority, Workset, WorksetState
+from daylily_scheduler.domain.offers import one_more_for
 from daylily_scheduler.domain.policy import Pick, pick, pick_anywhere
 from daylily_scheduler.domain.reasons import Reason
 from daylily_scheduler.errors import (
     NotCaughtUpError,
     NotWaitingError,
-    UnimplementedError,
     UnknownClusterError,
 )
 from daylily_scheduler.feed.follower import Follower
 from daylily_scheduler.feed.rows import workset_of
 from daylily_scheduler.forecasting import Forecaster
 from daylily_scheduler.measuring import Measures
+from daylily_scheduler.prices.keeper import PriceKeeper
 from daylily_scheduler.waiting import WaitingRoom
 
 SERVICE: Final = "daylily.scheduler.v1.SchedulerService"
@@ -41,6 +43,12 @@ STATE_SECONDS: Final = 8.0
 """Less than a person waits: then they are told that state does not answer."""
 MOST_LOOKS: Final = 5
 """How often GetNextWorkset looks again when what it found is gone by the time it is read."""
+
+MOST_HELD: Final = 100
+HOLDING: Final = (
+    workset_pb2.WORKSET_STATE_LOCKED,
+    workset_pb2.WORKSET_STATE_IN_PROGRESS,
+)
 
 Context = object
 
@@ -57,6 +65,7 @@ class Parts:
     measures: Measures
     clusters: Clusters
     forecaster: Forecaster
+    prices: PriceKeeper
     clock: Clock
     started_at: datetime
 
@@ -116,8 +125,11 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
         self, request: pb.ListClustersRequest, context: Context
     ) -> pb.ListClustersResponse:
         del request, context
-        rows = await self._clusters.list()
-        return pb.ListClustersResponse(clusters=[self._status(row) for row in rows])
+        clusters = [self._status(row) for row in await self._clusters.list()]
+        for status in clusters:
+            if status.silent and status.active_worksets:
+                status.held.extend(await self._held(status.cluster.cluster_name))
+        return pb.ListClustersResponse(clusters=clusters)
 
     # --- picks ---
 
@@ -181,7 +193,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
         del context
         self._check_caught_up()
         workset, dependencies = await self._with_dependencies(request.workset_id)
-        found = explain(self._book, workset, dependencies, self._parts.clock.now())
+        found = self._explained(workset, dependencies)
         return pb.ExplainWorksetResponse(
             workset_id=found.workset_id,
             summary=found.summary,
@@ -202,17 +214,28 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
         found = await self._parts.forecaster.estimate(workset, after)
         why: tuple[Reason, ...] = ()
         if not math.isfinite(found.p90):
-            now = self._parts.clock.now()
-            why = explain(self._book, workset, dependencies, now).reasons
+            why = self._explained(workset, dependencies).reasons
         return answers.estimate(workset, found, why)
 
-    # --- to come ---
+    # --- advice ---
 
     async def RecommendClusters(
         self, request: pb.RecommendClustersRequest, context: Context
     ) -> pb.RecommendClustersResponse:
         del request, context
-        raise UnimplementedError("RecommendClusters")
+        self._check_caught_up()
+        # State's own count of what is reserved: a lock of a moment ago may not be in the book yet.
+        held = {
+            row.cluster_name
+            for row in await self._clusters.list()
+            if row.reserved.slots or row.reserved.vcpus
+        }
+        prices = self._parts.prices.now
+        worth = await self._parts.forecaster.creations(prices.offers)
+        idle = deletions(self._book, await self._parts.forecaster.whole())
+        return answers.recommendation(
+            worth, [one for one in idle if one.cluster_name not in held], prices
+        )
 
     # --- figures ---
 
@@ -256,6 +279,19 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
 
     def _status(self, row: cluster_pb2.Cluster) -> pb.ClusterStatus:
         return answers.cluster_status(row, self._book.fleet, self._parts.clock.now())
+
+    def _explained(self, workset: Workset, dependencies: list[Dependency]) -> Explanation:
+        one_more = one_more_for(
+            workset, self._parts.prices.now.offers, self._parts.forecaster.times.of(workset).at(0.5)
+        )
+        return explain(self._book, workset, dependencies, self._parts.clock.now(), one_more)
+
+    async def _held(self, cluster_name: str) -> list[pb.HeldWorkset]:
+        """The worksets that hold a part of a cluster."""
+        answer = await self._state.list_worksets(
+            states=HOLDING, cluster_name=cluster_name, page_size=MOST_HELD
+        )
+        return [answers.held(row) for row in answer.worksets]
 
     def _look(self, cluster_name: str) -> Pick | None:
         self._parts.room.settle()

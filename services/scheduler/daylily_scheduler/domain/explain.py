@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from daylily_scheduler.domain import reasons
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.decision import Dependency, decide
 from daylily_scheduler.domain.model import Priority, Workset, WorksetState
+from daylily_scheduler.domain.offers import OneMore
 from daylily_scheduler.domain.placement import Placement
 from daylily_scheduler.domain.reasons import Reason, ReasonCode
 from daylily_scheduler.domain.resources import Resources
@@ -46,14 +47,19 @@ class Explanation:
 
 
 def explain(
-    book: Book, workset: Workset, dependencies: Iterable[Dependency], now: datetime
+    book: Book,
+    workset: Workset,
+    dependencies: Iterable[Dependency],
+    now: datetime,
+    one_more: OneMore | None = None,
 ) -> Explanation:
-    """Why the workset does not run, and what would start it now."""
+    """Why the workset does not run, and what would start it now; `one_more` is the cheapest cluster
+    that could be created for it.
+    """
     decision = decide(book, workset, now, dependencies)
     found = decision.reasons
     if workset.state is not WorksetState.READY:
-        summary = f"It does not wait: it is {workset.state.value}."
-        return Explanation(workset.workset_id, summary, found, 0, ())
+        return _not_waiting(book, workset, found, now)
     ahead = book.queue.ahead_of(workset)
     if ahead:
         found = (*found, reasons.behind_others(ahead))
@@ -62,8 +68,23 @@ def explain(
         summary=_summary(found, decision.placements, decision.cluster_name),
         reasons=found,
         queue_position=ahead,
-        remedies=tuple(_remedies(book, workset, found, decision.placements)),
+        remedies=tuple(_remedies(book, workset, found, decision.placements, one_more)),
     )
+
+
+def _not_waiting(
+    book: Book, workset: Workset, found: tuple[Reason, ...], now: datetime
+) -> Explanation:
+    summary = f"It does not wait: it is {workset.state.value}."
+    cluster = book.fleet.get(workset.cluster_name) if workset.locked else None
+    if cluster is not None and now >= cluster.silent_at:
+        silent = reasons.cluster_silent(cluster.cluster_name, cluster.heard_at)
+        summary = (
+            f"It does not wait: it is {workset.state.value}, and {silent.message}. As long as its "
+            "monitor renews the lock, it goes on; when the lock runs out, it is tried again."
+        )
+        found = (*found, silent)
+    return Explanation(workset.workset_id, summary, found, 0, ())
 
 
 # --- in one sentence ---
@@ -104,7 +125,11 @@ def _amounts(code: ReasonCode, found: list[Reason]) -> str:
 
 
 def _remedies(
-    book: Book, workset: Workset, found: tuple[Reason, ...], placements: tuple[Placement, ...]
+    book: Book,
+    workset: Workset,
+    found: tuple[Reason, ...],
+    placements: tuple[Placement, ...],
+    one_more: OneMore | None,
 ) -> Iterator[str]:
     for reason in found:
         match reason.code:
@@ -124,7 +149,12 @@ def _remedies(
     close = [place.rejections[0] for place in placements if len(place.rejections) == 1]
     close.sort(key=lambda reason: (reason.need - reason.have, reason.cluster_name))
     yield from [_lifting(reason) for reason in close if reason.code in _LIFTED][:REMEDIES_SHOWN]
-    if not any(_could_ever(book, workset, place) for place in placements):
+    if one_more is not None:
+        yield (
+            f"One more cluster of {one_more.offer.words()}: ${one_more.usd:.2f} for this run, "
+            f"{one_more.offer.start / timedelta(minutes=1):.0f} min from now"
+        )
+    elif not any(_could_ever(book, workset, place) for place in placements):
         yield f"Register a cluster with at least {_size(workset.needs.amount)}"
 
 

@@ -14,8 +14,9 @@ next (scores.py).
 import heapq
 import math
 import random
+from bisect import insort
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -144,7 +145,7 @@ def forecast(
     left = starts
     while len(plays) < FEWEST_PLAYS or (len(plays) < MOST_PLAYS and left > 0):
         dice = random.Random(f"{seed}:{len(plays)}")  # noqa: S311 - chance, not a secret
-        game = _Game(scene, times, dice, bases, after=after)
+        game = _Game(scene, times, dice.random, bases, after=after)
         yield from game.set_up(target)
         yield from game.run(target, starts // FEWEST_PLAYS)
         plays.append(game.play)
@@ -156,31 +157,39 @@ def forecast(
     )
 
 
+def play_once(
+    scene: Scene, times: RunTimes, joining: Sequence[tuple[datetime, Cluster]] = ()
+) -> Generator[None, None, Play]:
+    """Plays the whole scene with the median of each run time, and clusters that join at these times."""
+    game = _Game(scene, times, lambda: 0.5, Counter(), joining=joining)
+    yield from game.set_up("")
+    yield from game.run("", len(scene.queued) + 1)
+    return game.play
+
+
 class _Game:
-    """One play under way."""
+    """One play under way. `draw` gives the share of the runs that end sooner, [0, 1)."""
 
     def __init__(
         self,
         scene: Scene,
         times: RunTimes,
-        dice: random.Random,
+        draw: Callable[[], float],
         bases: "Counter[Basis]",
         *,
-        after: frozenset[str],
+        after: frozenset[str] = frozenset(),
+        joining: Sequence[tuple[datetime, Cluster]] = (),
     ) -> None:
         self._scene = scene
         self._times = times
-        self._dice = dice
+        self._draw = draw
+        self._joining = sorted(joining, key=lambda join: (join[0], join[1].cluster_name))
         self._bases = bases
         self._after = set(after)
         self._book = Book()
         # The cheapest first: where several could have something, it goes there.
-        self._names = [
-            cluster.cluster_name
-            for cluster in sorted(
-                scene.clusters, key=lambda each: (each.price_per_vcpu_hour_usd, each.cluster_name)
-            )
-        ]
+        self._names: list[str] = []
+        self._prices: dict[str, float] = {}
         self._ends: list[tuple[datetime, str]] = []
         self._target: Workset | None = None
         self._lengths: list[float] = []
@@ -198,15 +207,13 @@ class _Game:
 
     def set_up(self, target: str) -> Step:
         scene, book = self._scene, self._book
-        # Whoever is in the running now stays in it: nothing reports in virtual time.
-        awake = scene.now + 2 * HORIZON
         for cluster in scene.clusters:
-            book.fleet.put(replace(cluster, heard_at=awake))
+            self._put(cluster)
         book.set_customers(list(scene.customers))
         for workset in scene.active:
             book.put(workset, scene.now)
             elapsed = _hours(scene.now - (workset.locked_at or scene.now))
-            left = self._times.of(workset).left(max(elapsed, 0.0), self._dice.random())
+            left = self._times.of(workset).left(max(elapsed, 0.0), self._draw())
             self._end_in(workset, left)
         for index, workset in enumerate(scene.queued):
             if workset.workset_id == target and self._after:
@@ -238,9 +245,18 @@ class _Game:
             self._now = max(due, self._now)
             while self._ends and self._ends[0][0] <= self._now:
                 self._end(heapq.heappop(self._ends)[1])
+            while self._joining and self._joining[0][0] <= self._now:
+                self._put(self._joining.pop(0)[1])
         self._whole = True
 
     # --- inside ---
+
+    def _put(self, cluster: Cluster) -> None:
+        # Whoever is in the running stays in it: nothing reports in virtual time.
+        self._book.fleet.put(replace(cluster, heard_at=self._scene.now + 2 * HORIZON))
+        self._book.look_again(cluster.cluster_name)
+        self._prices[cluster.cluster_name] = cluster.price_per_vcpu_hour_usd
+        insort(self._names, cluster.cluster_name, key=lambda name: (self._prices[name], name))
 
     def _pace(self) -> float:
         """Starts an hour at the end of the play."""
@@ -268,7 +284,7 @@ class _Game:
         )
         time = self._times.of(workset)
         self._bases[time.basis] += 1
-        hours = max(time.at(self._dice.random()), SHORTEST_HOURS)
+        hours = max(time.at(self._draw()), SHORTEST_HOURS)
         self._lengths.append(hours)
         self._work += hours * max(workset.needs.amount.vcpus, 1)
         self._end_in(workset, hours)
@@ -288,6 +304,7 @@ class _Game:
     def _next(self) -> datetime | None:
         """When something happens next."""
         due = [self._ends[0][0]] if self._ends else []
+        due += [self._joining[0][0]] if self._joining else []
         timer = self._book.next_due(self._now)
         # A policy that does nothing when its time has come must not hold the play up.
         if timer is not None and timer < self._scene.now + HORIZON:

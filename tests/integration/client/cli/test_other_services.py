@@ -115,6 +115,120 @@ async def test_a_workset_that_fits_nowhere_is_told_its_reasons(run):
     assert lines[-1] == "How sure        no estimate has been put to the test yet"
 
 
+ADVICE = scheduler_pb2.RecommendClustersResponse(
+    creations=[
+        scheduler_pb2.RecommendClustersResponse.Creation(
+            count=2,
+            availability_zone="us-west-2a",
+            instance_types=["c7i.48xlarge"],
+            size=cluster_pb2.Resources(vcpus=192, memory_gb=384, slots=4),
+            workset_ids=["ws-1", "ws-2"],
+            workset_count=2,
+            cost_usd=25.5,
+            saving_usd=61,
+            wait_saved=duration(11 * 3600),
+            reason="2 more clusters would do",
+        )
+    ],
+    deletions=[
+        scheduler_pb2.RecommendClustersResponse.Deletion(
+            cluster_name="c9", saving_usd_per_hour=1.2, reason="nobody needs it"
+        )
+    ],
+    price_source="ec2",
+    priced_at=timestamp(datetime.now(UTC)),
+    price_problem="us-west-2: no credentials",
+)
+
+
+@pytest.mark.parametrize("command", [["recommend"], ["clusters", "recommend"]])
+async def test_which_clusters_are_worth_creating_and_which_can_go(run, command):
+    result, _ = await run(SCHEDULER, "RecommendClusters", answers(ADVICE), *command)
+    assert result.stdout.splitlines() == [
+        "Worth creating now:",
+        "CLUSTERS  ZONE        TYPES         VCPUS  WORKSETS    COST   SAVES  SOONER",
+        "       2  us-west-2a  c7i.48xlarge    192         2  $25.50  $61.00    11 h",
+        "  2 more clusters would do",
+        "Safe to delete:",
+        "  c9, saves $1.20 an hour: nobody needs it",
+    ]
+    assert "EC2's spot prices, read 0 s ago; since then: us-west-2: no credentials." in (
+        result.stderr
+    )
+
+
+async def test_advice_for_nothing_says_so(run):
+    answer = scheduler_pb2.RecommendClustersResponse(price_source="clusters")
+    result, _ = await run(SCHEDULER, "RecommendClusters", answers(answer), "recommend")
+    assert result.stdout.splitlines() == [
+        "No further cluster is worth creating now.",
+        "No cluster is safe to delete.",
+    ]
+
+
+@pytest.mark.parametrize("words", [["ws-1"], ["ws-1", "--dry-run"], ["--dry-run", "ws-1"]])
+async def test_where_a_workset_would_go_is_a_table_of_scores_in_parts(run, words):
+    answer = scheduler_pb2.ScheduleWorksetResponse(
+        workset_id="ws-1",
+        cluster_name="c2",
+        placements=[
+            scheduler_pb2.Placement(
+                cluster_name="c2",
+                feasible=True,
+                cost_usd=12,
+                cost_items=[
+                    scheduler_pb2.CostItem(kind="compute", usd=10),
+                    scheduler_pb2.CostItem(kind="transfer", usd=2),
+                ],
+            ),
+            scheduler_pb2.Placement(
+                cluster_name="c1",
+                cost_usd=9,
+                cost_items=[scheduler_pb2.CostItem(kind="compute", usd=9)],
+                rejections=[NO_ROOM],
+            ),
+        ],
+    )
+    result, request = await run(SCHEDULER, "ScheduleWorkset", answers(answer), "schedule", *words)
+    assert request.workset_id == "ws-1"
+    assert result.stdout.splitlines() == [
+        "ws-1 would go to c2.",
+        "",
+        "CLUSTER    COST  COMPUTE  TRANSFER  WHY NOT",
+        "c2       $12.00   $10.00     $2.00  -",
+        "c1        $9.00    $9.00         -  needs 192 vCPUs, 96 are free",
+    ]
+
+
+async def test_a_decision_for_programs(run):
+    answer = scheduler_pb2.ScheduleWorksetResponse(workset_id="ws-1", reasons=[NO_ROOM])
+    for words in (["ws-1", "--json"], ["--json", "ws-1"]):
+        result, _ = await run(SCHEDULER, "ScheduleWorkset", answers(answer), "schedule", *words)
+        assert json.loads(result.stdout)["reasons"][0]["need"] == 0
+    result, _ = await run(SCHEDULER, "ScheduleWorkset", answers(answer), "schedule", "ws-1")
+    assert "ws-1 would go nowhere now." in result.stdout
+    assert "NOT_ENOUGH_VCPUS (c1)" in result.stdout
+
+
+async def test_a_silent_cluster_is_listed_with_the_fate_of_its_worksets(run):
+    silent = scheduler_pb2.ClusterStatus(
+        cluster=C1.cluster,
+        silent=True,
+        active_worksets=1,
+        held=[
+            scheduler_pb2.HeldWorkset(
+                workset_id="ws-7",
+                owner_id="monitor@c1",
+                lock_expires_at=timestamp(datetime.now(UTC)),
+            )
+        ],
+    )
+    answer = scheduler_pb2.ListClustersResponse(clusters=[silent])
+    result, _ = await run(SCHEDULER, "ListClusters", answers(answer), "clusters", "list")
+    assert "SILENT" in result.stdout
+    assert "c1 is silent and ws-7 is on it: the lock of monitor@c1 runs out at" in result.stdout
+
+
 async def test_why_a_workset_waits(run):
     answer = scheduler_pb2.ExplainWorksetResponse(
         summary="ws-1 waits for vCPUs.",
