@@ -45,7 +45,7 @@ async def claim_all(addresses: Addresses, monitors: int, each: int) -> Took:
                 memory_gb=MEMORY_MB_MAX / 1024,
                 slots=SLOTS_MAX,
             )
-        await _until_the_queue_has(scheduler, count)
+        await until_the_queue_has(scheduler, count)
         begun = time.perf_counter()
         claimed = await asyncio.gather(*(_monitor(scheduler, name) for name in clusters))
         seconds = time.perf_counter() - begun
@@ -70,7 +70,7 @@ async def _register(state: AsyncStateClient, count: int) -> None:
     await asyncio.gather(*(register_some() for _ in range(REGISTERING)))
 
 
-async def _until_the_queue_has(scheduler: AsyncSchedulerClient, count: int) -> None:
+async def until_the_queue_has(scheduler: AsyncSchedulerClient, count: int) -> None:
     seen = 0
     while seen < count:
         await asyncio.sleep(0.05)

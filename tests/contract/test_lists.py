@@ -233,7 +233,7 @@ async def test_promoting_moves_a_row_into_the_queue(store):
     assert await store.promote("ws-1", due)
     found = await load(store, "ws-1")
     assert (found.available_at, found.version) == (None, waiting.version)
-    assert await store.list_waiting(NOW, 10) == ()
+    assert (await store.list_waiting(NOW, None, 10)).items == ()
     assert await queued(store, now=due - SECOND) == ["ws-1"]
 
 
@@ -252,12 +252,26 @@ async def test_waiting_rows_come_earliest_first(store):
     await register(store, make_workset("unmet", available_at=NOW, dependencies_met=False))
     await register(store, make_workset("ready"))
 
-    async def waiting(due_before, limit=10):
-        return [workset.workset_id for workset in await store.list_waiting(due_before, limit)]
+    async def waiting(due_before):
+        page = await store.list_waiting(due_before, None, 10)
+        assert page.next is None
+        return [workset.workset_id for workset in page.items]
 
     assert await waiting(NOW + 10 * SECOND) == ["a", "b", "c"]
     assert await waiting(NOW + 3 * SECOND) == ["a", "b"]
-    assert await waiting(NOW + 10 * SECOND, limit=2) == ["a", "b"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7])
+async def test_pages_of_waiting_rows_are_whole_and_in_order(store, limit):
+    for number in range(7):
+        due = NOW + (number // 3) * SECOND  # several at one moment
+        await register(store, make_workset(f"workset-{number}", available_at=due))
+
+    async def page(after, limit):
+        return await store.list_waiting(NOW + 10 * SECOND, after, limit)
+
+    ids, _ = await ids_of_pages(page, limit)
+    assert ids == [f"workset-{number}" for number in range(7)]
 
 
 async def test_whatever_has_a_lock_is_held(store):

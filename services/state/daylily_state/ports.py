@@ -169,8 +169,13 @@ class Store(Protocol):
         """
         ...
 
-    async def list_waiting(self, due_before: datetime, limit: int) -> Sequence[Workset]:
-        """READY rows with dependencies met and an `available_at` before this, the earliest first."""
+    async def list_waiting(
+        self, due_before: datetime, after: str | None, limit: int
+    ) -> Page[Workset]:
+        """READY rows with dependencies met and an `available_at` before this, the earliest first.
+
+        One that is promoted meanwhile leaves this list for the queue. Not strong, as the queue.
+        """
         ...
 
     async def list_held(self, after: str | None, limit: int) -> Page[Workset]:

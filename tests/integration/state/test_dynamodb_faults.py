@@ -328,7 +328,7 @@ READS = {
     "list": lambda store: store.list_worksets(WorksetFilter(), None, 10),
     "queue": lambda store: store.queue(frozenset(), NOW, None, 10),
     "held": lambda store: store.list_held(None, 10),
-    "waiting": lambda store: store.list_waiting(NOW, 10),
+    "waiting": lambda store: store.list_waiting(NOW, None, 10),
     "heads": lambda store: store.heads(),
     "probe": lambda store: store.probe((0,) * LANES),
     "lane": lambda store: store.read_lane(1, 0, 10),

@@ -135,6 +135,38 @@ async def test_a_workset_that_backs_off_comes_back_in_its_place_when_its_time_ha
         assert await queue(still, page_size) == ["a", "b", "c"]
 
 
+async def test_those_that_back_off_come_before_the_queue_and_none_is_missed(still, clock):
+    for name in ("a", "b", "c", "d"):
+        await register(still, name)
+        await clock.advance(1)
+    for name in ("b", "d"):
+        await fail(still, name, TRANSIENT)
+        await clock.advance(5)
+    listed = await queue(still, include_backing_off=True)
+    assert (set(listed[:2]), listed[2:]) == ({"b", "d"}, ["a", "c"])
+    # One whose time comes between two pages is found in the queue at the latest.
+    found, token = [], ""
+    while True:
+        answer = await still.ListReadyWorksets(
+            state_pb2.ListReadyWorksetsRequest(
+                page_size=1, page_token=token, include_backing_off=True
+            )
+        )
+        found += [workset.workset_id for workset in answer.worksets]
+        token = answer.next_page_token
+        if not token:
+            break
+        await clock.advance(31)
+    assert set(found) == {"a", "b", "c", "d"}
+
+
+async def test_those_that_back_off_are_filtered_by_priority_too(still, clock):
+    for name, priority in (("a", LOW), ("b", URGENT)):
+        await register(still, name, priority=priority)
+        await fail(still, name, TRANSIENT)
+    assert await queue(still, 1, include_backing_off=True, priorities=[LOW]) == ["a"]
+
+
 async def test_a_wrong_priority_is_refused(still):
     refusal = await refused(
         still.ListReadyWorksets(state_pb2.ListReadyWorksetsRequest(priorities=[4]))

@@ -201,7 +201,7 @@ class _Both:
             await self._pages(lambda store, after, w=wanted: store.list_worksets(w, after, 2))
         for now in (NOW - 2 * MINUTE, NOW, NOW + 3 * MINUTE):
             await self._pages(lambda store, after, now=now: store.queue(frozenset(), now, after, 2))
-            await self._same(lambda store, now=now: _ids_of(store.list_waiting(now, 10)))
+            await self._pages(lambda store, after, now=now: store.list_waiting(now, after, 2))
         await self._pages(lambda store, after: store.list_held(after, 2), in_order=False)
 
     async def _pages(

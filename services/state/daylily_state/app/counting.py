@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from daylily_runtime import Clock
+from daylily_runtime import Clock, wait_first
 from daylily_state.app.feed import Batch, Feed
 from daylily_state.domain import cursor
 from daylily_state.domain.counts import Counts, Depth, Image
@@ -124,12 +124,14 @@ class Counting:
         return self._feed.follow(self._position)
 
     async def _checkpoint_always(self) -> None:
+        # What a replica has read at its start is kept at once: the next one need not read it again.
+        await wait_first(self._caught_up, self._clock.sleep(_CHECKPOINT_SECONDS))
         while True:
-            await self._clock.sleep(_CHECKPOINT_SECONDS)
             try:
                 await self._checkpoint()
             except (StoreUnavailableError, OutcomeUnknownError) as error:
                 _log.warning("counts_checkpoint_failed", error=repr(error))
+            await self._clock.sleep(_CHECKPOINT_SECONDS)
 
     async def _checkpoint(self) -> None:
         """Keep what is counted now, in a thread: the feed is followed meanwhile."""

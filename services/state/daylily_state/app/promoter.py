@@ -37,7 +37,8 @@ class Promoter:
     async def _promote_some(self) -> int:
         """How many of those that were found have been promoted."""
         promoted = 0
-        for workset in await self._store.list_waiting(self._clock.now(), _AT_ONCE):
+        page = await self._store.list_waiting(self._clock.now(), None, _AT_ONCE)
+        for workset in page.items:
             if workset.available_at is not None:
                 promoted += await self._store.promote(workset.workset_id, workset.available_at)
         return promoted

@@ -22,6 +22,9 @@ from daylily_state.ports import Page, ReadSet, Rows, Store
 _FULL_AT_ONCE: Final = 30
 _DETAILS_AT_ONCE: Final = 100
 _FAR_FUTURE: Final = datetime(9999, 1, 1, tzinfo=UTC)
+# Where a page of the queue goes on: in which of the two lists, and where there.
+_WAITING: Final = "waiting:"
+_QUEUE: Final = "queue:"
 _NO_RESULTS: Final = Results()
 
 # The index of a workset's events may lag behind the workset: how often and how long to look again.
@@ -95,12 +98,29 @@ class Queries:
         full: bool,
         backing_off: bool = False,
     ) -> tuple[Sequence[View], str]:
-        """A page of the queue, on demand with those that back off, and the token of the next one."""
+        """A page of the queue, and the token of the next one; on demand with those that back off.
+
+        They come first: one whose time comes meanwhile is found in the queue, which is read after
+        them. The other way round it would be missed, and no event tells that a time has come.
+        """
         call = f"ListReadyWorksets {sorted(priorities)!r} {backing_off}"
         after = cursor.decode_page(call, token)
-        until = _FAR_FUTURE if backing_off else self._clock.now()
-        page = await self._store.queue(priorities, until, after, limit)
+        if backing_off and (after is None or after.startswith(_WAITING)):
+            page = await self._backing_off(priorities, after, limit)
+        else:
+            after = after.removeprefix(_QUEUE) or None if after else None
+            page = await self._store.queue(priorities, self._clock.now(), after, limit)
+            page = Page(page.items, page.next and _QUEUE + page.next)
         return await self._views(page, full=full), cursor.encode_page(call, page.next)
+
+    async def _backing_off(
+        self, priorities: frozenset[Priority], after: str | None, limit: int
+    ) -> Page[Workset]:
+        """A page of those that wait for a time, and where it goes on: with the queue at the end."""
+        position = after.removeprefix(_WAITING) if after else None
+        page = await self._store.list_waiting(_FAR_FUTURE, position, limit)
+        found = tuple(row for row in page.items if not priorities or row.priority in priorities)
+        return Page(found, _QUEUE if page.next is None else _WAITING + page.next)
 
     async def events(self, workset_id: str, token: str, limit: int) -> tuple[Sequence[Event], str]:
         """A page of the audit trail, never short of what the workset's version promises.

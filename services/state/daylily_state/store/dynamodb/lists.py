@@ -1,7 +1,6 @@
 """Lists of worksets: by age, by state, the queue, what waits, what is held."""
 
 import asyncio
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -207,16 +206,24 @@ def _due(
     ]
 
 
-def list_waiting(client: Client, due_before: datetime, limit: int) -> Sequence[Workset]:
+def list_waiting(
+    client: Client, due_before: datetime, after: str | None, limit: int
+) -> Page[Workset]:
+    position = read_position(after, int, str)
+    first = time_key(moment_at(position[0])) if position else "0"
+    last = time_key(min(due_before - _MICROSECOND, _LAST))
     pages = client.query(
         WORKSETS,
         WAITING,
-        WorksetRow.place < time_key(due_before),
+        WorksetRow.place.between(first, last + _END),
         index=_BY_STATE,
         limit=limit + 1,
     )
-    stretch = read_stretch(pages, _place, lambda item: (_place(item), _id(item)), None, limit)
-    return tuple(workset_from(item) for _, item in stretch.items[:limit])
+    stretch = read_stretch(pages, _place, _due_of_item, position, limit)
+    found = stretch.items[:limit]
+    more = len(stretch.items) > limit or not stretch.ended
+    worksets = tuple(workset_from(item) for _, item in found)
+    return Page(worksets, page_position(*found[-1][0]) if more else None)
 
 
 # --- held ---
@@ -268,6 +275,10 @@ def _place(item: Item) -> str:
 
 def _created(item: Item) -> int:
     return int(item[WorksetRow.created_at.attr_name]["N"])
+
+
+def _due_of_item(item: Item) -> SortKey:
+    return int(item[WorksetRow.available_at.attr_name]["N"]), _id(item)
 
 
 def _age_of_item(item: Item) -> SortKey:

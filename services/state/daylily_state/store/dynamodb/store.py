@@ -68,8 +68,10 @@ class DynamoDBStore:
     ) -> Page[Workset]:
         return await self._threads.run(lists.queue, self._client, priorities, now, after, limit)
 
-    async def list_waiting(self, due_before: datetime, limit: int) -> Sequence[Workset]:
-        return await self._threads.run(lists.list_waiting, self._client, due_before, limit)
+    async def list_waiting(
+        self, due_before: datetime, after: str | None, limit: int
+    ) -> Page[Workset]:
+        return await self._threads.run(lists.list_waiting, self._client, due_before, after, limit)
 
     async def list_held(self, after: str | None, limit: int) -> Page[Workset]:
         return await self._threads.run(lists.list_held, self._client, after, limit)

@@ -93,7 +93,9 @@ def queue(
             "  WHERE queue = 1 AND priority = ? AND (created_at, workset_id) > (?, ?)"
             "  ORDER BY created_at, workset_id LIMIT ?)"
             " UNION ALL SELECT * FROM ("
-            "  SELECT priority, created_at, workset_id, body FROM worksets"
+            # Left to itself, SQLite reads all worksets by age for the order.
+            "  SELECT priority, created_at, workset_id, body"
+            "  FROM worksets INDEXED BY worksets_waiting"
             "  WHERE available_at <= ? AND priority = ? AND (created_at, workset_id) > (?, ?)"
             "  ORDER BY created_at, workset_id LIMIT ?)"
             " ORDER BY created_at, workset_id LIMIT ?",
@@ -107,12 +109,17 @@ def queue(
     return Page(worksets, page_position(*found[-1][:3]) if len(found) == limit else None)
 
 
-def list_waiting(db: sqlite3.Connection, due_before: datetime, limit: int) -> Sequence[Workset]:
+def list_waiting(
+    db: sqlite3.Connection, due_before: datetime, after: str | None, limit: int
+) -> Page[Workset]:
     rows = db.execute(
-        "SELECT body FROM worksets WHERE available_at < ? ORDER BY available_at LIMIT ?",
-        (micros(due_before), limit),
-    )
-    return tuple(decode(Workset, body) for (body,) in rows)
+        "SELECT available_at, workset_id, body FROM worksets INDEXED BY worksets_waiting"
+        " WHERE available_at < ? AND (available_at, workset_id) > (?, ?)"
+        " ORDER BY available_at, workset_id LIMIT ?",
+        (micros(due_before), *(read_position(after, int, str) or (0, "")), limit),
+    ).fetchall()
+    worksets = tuple(decode(Workset, row[2]) for row in rows)
+    return Page(worksets, page_position(*rows[-1][:2]) if len(rows) == limit else None)
 
 
 def list_held(db: sqlite3.Connection, after: str | None, limit: int) -> Page[Workset]:

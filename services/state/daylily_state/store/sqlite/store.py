@@ -158,8 +158,10 @@ class SqliteStore:
     ) -> Page[Workset]:
         return await self._read(queries.queue, priorities, now, after, limit)
 
-    async def list_waiting(self, due_before: datetime, limit: int) -> Sequence[Workset]:
-        return await self._read(queries.list_waiting, due_before, limit)
+    async def list_waiting(
+        self, due_before: datetime, after: str | None, limit: int
+    ) -> Page[Workset]:
+        return await self._read(queries.list_waiting, due_before, after, limit)
 
     async def list_held(self, after: str | None, limit: int) -> Page[Workset]:
         return await self._read(queries.list_held, after, limit)

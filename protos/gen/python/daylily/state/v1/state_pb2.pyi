@@ -459,7 +459,9 @@ class ListReadyWorksetsRequest(_message.Message):
     view: _workset_pb2.WorksetView.ValueType
     """BASIC when not given."""
     include_backing_off: _builtins.bool
-    """Also those whose available_at lies ahead."""
+    """Also those whose available_at lies ahead. They come first, the earliest first; one whose time comes
+    while pages are read may be in the list twice.
+    """
     @_builtins.property
     def priorities(self) -> _containers.RepeatedScalarFieldContainer[_workset_pb2.Priority.ValueType]:
         """Any of these priorities; all when empty."""
