@@ -37,6 +37,8 @@ from daylily_scheduler.locks import Locks
 from daylily_scheduler.measuring import Measures
 from daylily_scheduler.prices.keeper import PriceKeeper
 from daylily_scheduler.prices.spot import Ec2SpotPrices
+from daylily_scheduler.recording.files import Folder
+from daylily_scheduler.recording.recorder import Recorder
 from daylily_scheduler.settings import SchedulerSettings
 from daylily_scheduler.waiting import WaitingRoom
 
@@ -85,13 +87,23 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
             state = state.with_tracing(client_spans(server.spans.provider))
         book = Book()
         reader = Reader(state, given.clock)
-        room = WaitingRoom(book, given.clock, server.lifecycle)
+        recorder = _recorder(server, settings, given.clock)
+        room = WaitingRoom(book, given.clock, server.lifecycle, recorder)
         refresher = Refresher(reader, book, given.clock, room.settle)
         follower = Follower(state, reader, refresher, book, clock=given.clock, settle=room.settle)
         locks = Locks(state, book, refresher, given.clock, room.settle)
         measures = Measures(server.metrics)
         measures.watch(book, given.clock, lambda: len(room), lambda: follower.heard_at)
-        desk = ClaimDesk(state, locks, room, book, given.clock, measures=measures, draw=given.draw)
+        desk = ClaimDesk(
+            state,
+            locks,
+            room,
+            book,
+            given.clock,
+            measures=measures,
+            draw=given.draw,
+            recorder=recorder,
+        )
         clusters = Clusters(state, book, given.clock, room.settle)
         times, scores = RunTimes(settings.default_run_hours), Scores()
         learner = Learner(state, reader, times, scores, given.clock)
@@ -128,6 +140,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
                     clusters=clusters,
                     forecaster=forecaster,
                     prices=prices,
+                    recorder=recorder,
                     clock=given.clock,
                     started_at=given.clock.now(),
                 )
@@ -136,6 +149,25 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         )
 
     return Server("scheduler", settings, compose, errors=ERRORS, span_fields=SPAN_FIELDS)
+
+
+def _recorder(server: Server, settings: SchedulerSettings, clock: Clock) -> Recorder | None:
+    """Where decisions are recorded; None when they are not.
+
+    Raises:
+        StartError: the folder cannot be written to.
+    """
+    if settings.record_decisions_in is None:
+        return None
+    try:
+        folder = Folder(settings.record_decisions_in, settings.record_decisions_bytes)
+    except OSError as error:
+        raise StartError(f"DAYLILY_RECORD_DECISIONS_IN: {error}") from error
+    threads = Offload(workers=1, waiting=1, name="recordings")
+    server.on_close("recording threads", threads.close)
+    recorder = Recorder(folder, threads, clock)
+    server.on_close("the decision being recorded", recorder.close)
+    return recorder
 
 
 def _prices(server: Server, settings: SchedulerSettings, book: Book, clock: Clock) -> PriceKeeper:

@@ -17,10 +17,12 @@ from daylily_runtime.calls import annotate
 from daylily_runtime.clock import Clock
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.decision import why_nothing
+from daylily_scheduler.domain.inputs import Kind, Question, picked
 from daylily_scheduler.domain.policy import Pick, pick
 from daylily_scheduler.domain.reasons import Reason
 from daylily_scheduler.locks import Grant, Locks, LostError
 from daylily_scheduler.measuring import Measures
+from daylily_scheduler.recording.recorder import Recorder
 from daylily_scheduler.waiting import WaitingRoom
 
 # A claim that does not wait gives up after so many lost races; one that waits tries on until its
@@ -66,6 +68,7 @@ class ClaimDesk:
         clock: time.
         measures: counts what becomes of claims.
         draw: chance, in [0, 1).
+        recorder: records picks, if they are to be.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class ClaimDesk:
         *,
         measures: Measures,
         draw: Callable[[], float] = random.random,
+        recorder: Recorder | None = None,
     ) -> None:
         self._state = state
         self._locks = locks
@@ -87,6 +91,7 @@ class ClaimDesk:
         self._draw = draw
         self._spread = 0
         self._measures = measures
+        self._recorder = recorder
 
     async def claim(self, claim: Claim) -> Outcome:
         """Picks and locks the next workset for a cluster; waits up to `max_wait` seconds for one.
@@ -131,7 +136,13 @@ class ClaimDesk:
         """The cluster's pick, assigned to it. Claims that wait are served before."""
         self._room.settle()
         pass_over = int(self._draw() * (self._spread + 1))
-        found = pick(self._book, cluster_name, self._clock.now(), pass_over)
+        now = self._clock.now()
+        question = Question(Kind.CLAIM, (cluster_name,), pass_over=pass_over)
+        inputs = self._recorder.inputs(self._book, question, now) if self._recorder else None
+        found = pick(self._book, cluster_name, now, pass_over)
+        if self._recorder:
+            places = [(found.workset, found.placement)] if found is not None else []
+            self._recorder.record(inputs, picked(places))
         if found is not None:
             self._book.assign(found.workset, cluster_name)
         return found

@@ -1,10 +1,11 @@
 """What the scheduler is told by its environment."""
 
+from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from daylily_runtime.settings import Port, ReadableFile, ServerSettings
+from daylily_runtime.settings import Bytes, Port, ReadableFile, ServerSettings
 
 
 class SchedulerSettings(ServerSettings):
@@ -47,6 +48,16 @@ class SchedulerSettings(ServerSettings):
         default=False,
         description="Take the price of a kind of cluster that has none in that file from EC2's spot "
         "price history, every 10 minutes.",
+    )
+
+    record_decisions_in: Path | None = Field(
+        default=None,
+        description="Directory, this scheduler's own, in which decisions are recorded with all that "
+        "they depended on, one a second at most, for `worksets schedule replay`.",
+    )
+    record_decisions_bytes: Bytes = Field(
+        default=256 * 1024 * 1024,
+        description="Bytes that the recorded decisions may take; the oldest are removed.",
     )
 
     @model_validator(mode="after")

@@ -9,9 +9,11 @@ from typing import Final
 from daylily_runtime.clock import Clock
 from daylily_runtime.lifecycle import Lifecycle, wait_first
 from daylily_scheduler.domain.book import Book
-from daylily_scheduler.domain.matching import WaitingClaims, match
+from daylily_scheduler.domain.inputs import Kind, Question, picked
+from daylily_scheduler.domain.matching import Match, WaitingClaims, match
 from daylily_scheduler.domain.policy import Pick
 from daylily_scheduler.errors import StoppingError
+from daylily_scheduler.recording.recorder import Recorder
 
 # The wall clock may be set while somebody sleeps until a time of day.
 LONGEST_SLEEP_SECONDS: Final = 5.0
@@ -33,12 +35,20 @@ class WaitingRoom:
         book: what is known.
         clock: time.
         lifecycle: ends the waits when the server stops.
+        recorder: records what is given out, if it is to be.
     """
 
-    def __init__(self, book: Book, clock: Clock, lifecycle: Lifecycle) -> None:
+    def __init__(
+        self,
+        book: Book,
+        clock: Clock,
+        lifecycle: Lifecycle,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._book = book
         self._clock = clock
         self._lifecycle = lifecycle
+        self._recorder = recorder
         self._waiting = WaitingClaims()
         self._tickets: dict[int, _Ticket] = {}
         self._numbers = count(1)
@@ -52,12 +62,23 @@ class WaitingRoom:
         """Gives out what became possible. To be called after every change of the book."""
         now = self._clock.now()
         self._book.advance(now)
-        for found in match(self._book, self._waiting, now):
+        for found in self._match(now):
             ticket = self._tickets.pop(found.claim)
             ticket.found = found.pick
             ticket.woken.set()
         if self._book.next_due(now) != self._armed_for:
             self._due_changed.set()
+
+    def _match(self, now: datetime) -> list[Match]:
+        inputs = None
+        if self._recorder and len(self._waiting):
+            question = Question(Kind.MATCH, self._waiting.all())
+            inputs = self._recorder.inputs(self._book, question, now)
+        found = match(self._book, self._waiting, now)
+        if self._recorder and found:
+            places = [(each.pick.workset, each.pick.placement) for each in found]
+            self._recorder.record(inputs, picked(places))
+        return found
 
     async def keep_time(self) -> None:
         """Lets in what had to wait for a time: backoffs, and clusters that fall silent."""

@@ -21,6 +21,7 @@ from daylily_scheduler.domain.advice import deletions
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.decision import Dependency, decide, why_nothing, why_nothing_anywhere
 from daylily_scheduler.domain.explain import Explanation, explain
+from daylily_scheduler.domain.inputs import Kind, Question, decided
 from daylily_scheduler.domain.model import Priority, Workset, WorksetState
 from daylily_scheduler.domain.offers import one_more_for
 from daylily_scheduler.domain.policy import Pick, pick, pick_anywhere
@@ -35,6 +36,7 @@ from daylily_scheduler.feed.rows import workset_of
 from daylily_scheduler.forecasting import Forecaster
 from daylily_scheduler.measuring import Measures
 from daylily_scheduler.prices.keeper import PriceKeeper
+from daylily_scheduler.recording.recorder import Recorder
 from daylily_scheduler.waiting import WaitingRoom
 
 SERVICE: Final = "daylily.scheduler.v1.SchedulerService"
@@ -66,6 +68,7 @@ class Parts:
     clusters: Clusters
     forecaster: Forecaster
     prices: PriceKeeper
+    recorder: Recorder | None
     clock: Clock
     started_at: datetime
 
@@ -179,7 +182,12 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
         del context
         self._check_caught_up()
         workset, dependencies = await self._with_dependencies(request.workset_id)
-        decision = decide(self._book, workset, self._parts.clock.now(), dependencies)
+        now, recorder = self._parts.clock.now(), self._parts.recorder
+        question = Question(Kind.SCHEDULE, workset=workset, dependencies=tuple(dependencies))
+        inputs = recorder.inputs(self._book, question, now) if recorder else None
+        decision = decide(self._book, workset, now, dependencies)
+        if recorder:
+            recorder.record(inputs, decided(decision))
         return pb.ScheduleWorksetResponse(
             workset_id=decision.workset_id,
             cluster_name=decision.cluster_name,

@@ -60,6 +60,14 @@ class Fleet:
         """Worksets that are locked or running there."""
         return self._active.get(name, 0)
 
+    def reservations(self) -> dict[str, Reservation]:
+        """What each workset holds."""
+        return dict(self._reservations)
+
+    def refusals(self) -> dict[str, Resources]:
+        """What state said was free, of clusters where it refused since anything changed there."""
+        return dict(self._refused)
+
     def holds(self, workset_id: str) -> bool:
         return workset_id in self._reservations
 

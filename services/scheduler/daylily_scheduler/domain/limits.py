@@ -5,7 +5,7 @@ since they were read. State decides in the lock's transaction; this only saves i
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from daylily_scheduler.domain import reasons
 from daylily_scheduler.domain.model import Customer, Workset
@@ -35,6 +35,19 @@ class Limits:
 
     def left_usd(self, customer: Customer) -> float:
         return customer.left_usd - self._since_read.get(customer.customer_id, 0.0)
+
+    def spent_since_read(self) -> dict[str, float]:
+        """Dollars that each customer reserved since the customers were read."""
+        return dict(self._since_read)
+
+    def refused(self) -> tuple[str, ...]:
+        """Customers of which state said that they may start nothing more."""
+        return tuple(sorted(self._full))
+
+    def restore(self, since_read: Mapping[str, float], refused: Iterable[str]) -> None:
+        """Takes what `spent_since_read` and `refused` gave."""
+        self._since_read = dict(since_read)
+        self._full = set(refused)
 
     def set_all(self, customers: Iterable[Customer]) -> None:
         """Takes every customer as state has it now."""

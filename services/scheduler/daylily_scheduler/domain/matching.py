@@ -61,6 +61,10 @@ class WaitingClaims:
         if not queue:
             del self._queues[cluster_name]
 
+    def all(self) -> tuple[str, ...]:
+        """The cluster of each claim, in the order of the clusters."""
+        return tuple(name for name, queue in self._queues.items() for _ in queue)
+
     def of(self, cluster_name: str) -> tuple[ClaimId, ...]:
         return tuple(self._queues.get(cluster_name, ()))
 

@@ -176,6 +176,14 @@ class Queue:
         higher = sum(count for priority, count in self._counts.items() if priority < mine)
         return higher + sum(lane.before(key) for _, lane in self._heads[mine])
 
+    def all(self) -> tuple[Workset, ...]:
+        """Every workset that is known to wait."""
+        return tuple(self._worksets.values())
+
+    def holds(self) -> dict[str, str]:
+        """Why each workset that is kept out of picks is, by the name of its Hold."""
+        return {workset_id: why.name for workset_id, why in self._holds.items()}
+
     def ids(self) -> Iterator[str]:
         """Every workset that is known to wait."""
         return iter(self._worksets)

@@ -1,0 +1,1 @@
+"""Decisions with all that they depended on, kept in files, to be made again."""
