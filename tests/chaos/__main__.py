@@ -56,6 +56,7 @@ def _plans(given: argparse.Namespace, seed: int) -> Iterator[Plan]:
                 given.minutes * 60 * OPERATIONS_PER_FAULT / given.operations * 0.7, 3.0
             ),
             faults=max(given.operations // OPERATIONS_PER_FAULT, LEAST_FAULTS),
+            skew=given.skew if store == "dynamodb" else 0.0,
         )
 
 
@@ -130,6 +131,12 @@ def _parser() -> argparse.ArgumentParser:
         "--short", action="store_true", help="what CI runs: half a minute on SQLite"
     )
     parser.add_argument("--small", action="store_true", help="four monitors instead of eight")
+    parser.add_argument(
+        "--skew",
+        type=float,
+        default=0.0,
+        help="seconds by which the second replica's clock is ahead (DynamoDB; negative: behind)",
+    )
     parser.add_argument("--plant", choices=sorted(PLANTS), help="run with this bug in the services")
     parser.add_argument("--all-plants", action="store_true", help="run with each planted bug")
     parser.add_argument("--folder", type=Path, help="keep histories and logs here")

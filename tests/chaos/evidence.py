@@ -66,6 +66,15 @@ class Life:
     ended: float | None
 
 
+@dataclass(frozen=True)
+class Reaped:
+    """A lock that a replica says it timed out."""
+
+    replica: int
+    workset_id: str
+    token: int
+
+
 @dataclass
 class Evidence:
     """What the checks look at.
@@ -74,6 +83,7 @@ class Evidence:
         kinds: of faults that were planned.
         recorded: (workset_id, version) in the order in which the recording consumer saw them.
         arrived: ids of the events that reached the notifier's topic.
+        reaped: locks that replicas ended, by their logs; what was killed meanwhile may have said nothing.
         ended_at: when the last fault was over; monotonic.
         wall_ahead: what is added to a monotonic time to get the wall clock's.
     """
@@ -85,6 +95,7 @@ class Evidence:
     kinds: frozenset[str]
     faults: Sequence[Fault]
     fit: Sequence[FitSample]
+    reaped: Sequence[Reaped]
     lives: Sequence[Life]
     recorded: Sequence[tuple[str, int]]
     counted: Sequence[Counted]

@@ -17,8 +17,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +92,18 @@ class ChaosMonitor:
         self._ended: deque[Held] = deque(maxlen=20)
         self._known: deque[str] = deque(maxlen=40)
         self._late: set[asyncio.Task[None]] = set()
+        off = timedelta(seconds=given.clock_off)
+        self._time = AsyncTime(now=lambda: datetime.now(UTC) + off)
         self._cluster = f"c{given.number % given.clusters}"
 
     def stop(self) -> None:
         self._stopping.set()
 
     async def run(self) -> None:
-        time = AsyncTime(sleep=self._pause)
+        calls = replace(self._time, sleep=self._pause)
         async with (
-            AsyncStateClient(self._given.state, OPTIONS, time=time) as self._state,
-            AsyncSchedulerClient(self._given.scheduler, OPTIONS, time=time) as self._scheduler,
+            AsyncStateClient(self._given.state, OPTIONS, time=calls) as self._state,
+            AsyncSchedulerClient(self._given.scheduler, OPTIONS, time=calls) as self._scheduler,
         ):
             await asyncio.gather(*(self._work_on() for _ in range(_AT_ONCE)))
             await asyncio.gather(*self._late)
@@ -278,6 +280,7 @@ class ChaosMonitor:
             lock_token=held.token,
             lease=timedelta(seconds=LEASE),
             sent_at=held.sent_at,
+            time=self._time,
         )
         try:
             async with keeper:
@@ -443,6 +446,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--clusters", type=int, required=True)
     parser.add_argument("--long-holds", type=float, required=True)
+    parser.add_argument("--clock-off", type=float, default=0.0)
     parser.add_argument("--state", required=True)
     parser.add_argument("--scheduler", required=True)
     parser.add_argument("--history", type=Path, required=True)

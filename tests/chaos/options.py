@@ -1,5 +1,6 @@
 """What a run is told."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,6 +38,8 @@ class Plan:
         to_the_end: go on for all of `minutes`, however much was done before.
         plant: the planted bug's name, or empty.
         weights: how many times as often as others a kind of fault comes, by its name; 0 is never.
+        skew: seconds by which the clock of the last replica of state is ahead, if it is positive, or
+            behind. The first monitor's is off by as much the other way.
     """
 
     seed: int
@@ -50,6 +53,16 @@ class Plan:
     to_the_end: bool = False
     plant: str = ""
     weights: dict[str, int] = field(default_factory=dict)
+    skew: float = 0.0
+
+    def clock_off(self, replica: int) -> float:
+        """Seconds by which the clock of this replica of state is ahead."""
+        return self.skew if replica == self.shape.states - 1 else 0.0
+
+    @property
+    def clocks(self) -> Sequence[float]:
+        """By how much the clocks of the replicas are ahead, each once."""
+        return sorted({self.clock_off(replica) for replica in range(self.shape.states)})
 
 
 def whole(store: StoreName) -> Shape:

@@ -6,6 +6,7 @@ from math import inf
 from statistics import quantiles
 
 from tests.chaos.checks import check
+from tests.chaos.checks.clocks import granted_by_a_wrong_clock
 from tests.chaos.checks.liveness import dead_holder_seconds
 from tests.chaos.evidence import Evidence, Violation
 from tests.chaos.history import Call
@@ -75,6 +76,10 @@ def _shortfalls(made: Report) -> Iterator[str]:
     for row in made.faults:
         if not row.hit:
             yield f"{row.kind!r} hit no operation in flight"
+    if plan.skew and not granted_by_a_wrong_clock(made.evidence):
+        yield "the replica whose clock is off granted nothing"
+    if plan.skew and not made.evidence.reaped:
+        yield "no lock was timed out beside the replica whose clock is off"
     if not made.acquisitions:
         yield "nobody acquired anything"
     if made.contended < LEAST_CONTENDED * made.acquisitions:
@@ -151,15 +156,17 @@ def _latencies(calls: Sequence[Call]) -> dict[str, list[float]]:
 def table(made: Report) -> str:
     """What a person reads."""
     plan, evidence = made.evidence.plan, made.evidence
-    plant = f", planted: {plan.plant}" if plan.plant else ""
+    special = f", planted: {plan.plant}" if plan.plant else ""
+    special += f", one clock off by {plan.skew:g} s" if plan.skew else ""
     share = made.contended / max(made.acquisitions, 1)
     lost = len(evidence.calls) - made.answered
     lines = [
-        f"chaos on {plan.store}, seed {plan.seed}{plant}",
+        f"chaos on {plan.store}, seed {plan.seed}{special}",
         f"  operations answered {made.answered} of {plan.operations} planned; {lost} got no answer",
         f"  events {len(evidence.tables.events)} of {len(evidence.tables.worksets)} worksets",
         f"  acquisitions {made.acquisitions}, contended {made.contended} ({share:.0%})",
         f"  faults {len(evidence.faults)} of {plan.faults} planned",
+        *_clocks(evidence),
         f"  came to rest {evidence.settled_at - evidence.ended_at:.0f} s after the last fault",
         "",
         f"  {'fault':<22}{'made':>6}{'hit operations in flight':>27}",
@@ -177,6 +184,14 @@ def table(made: Report) -> str:
     lines += [f"  FAILURE: {failure}" for failure in made.failures]
     lines.append("  passed" if made.passed else "  FAILED")
     return "\n".join(lines)
+
+
+def _clocks(evidence: Evidence) -> Iterator[str]:
+    if evidence.plan.skew:
+        yield (
+            f"  locks granted by the replica whose clock is off {granted_by_a_wrong_clock(evidence)}, "
+            f"timed out by others {len(evidence.reaped)}"
+        )
 
 
 def _latency(kind: str, took: list[float]) -> str:

@@ -3,13 +3,14 @@
 import asyncio
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote_plus
 
 from daylily_client import DaylilyError
 from daylily_state.domain.model import LANES
 from daylily_state.domain.records import DeliveryState
-from tests.chaos.evidence import Counted, Evidence, Life, Tables, read_tables
+from tests.chaos.evidence import Counted, Evidence, Life, Reaped, Tables, read_tables
 from tests.chaos.faults import Injector
 from tests.chaos.history import calls, lines
 from tests.chaos.hits import hit
@@ -55,6 +56,7 @@ async def run(plan: Plan, folder: Path) -> Evidence:
             kinds=frozenset(injector.kinds),
             faults=injector.done,
             fit=system.fit,
+            reaped=[*_reaped(folder, plan.shape.states)],
             lives=[
                 Life(process.name, begun or 0.0, ended)
                 for process in system.processes
@@ -187,6 +189,13 @@ async def _read(backend: Backend) -> Tables:
         return await read_tables(store)
     finally:
         await store.close()
+
+
+def _reaped(folder: Path, replicas: int) -> Iterator[Reaped]:
+    for replica in range(replicas):
+        for line in lines(folder / f"state-{replica}.log"):
+            if line.get("event") == "lock_timed_out":
+                yield Reaped(replica, line["workset_id"], line["token"])
 
 
 def _event_id(body: str) -> str:

@@ -130,8 +130,9 @@ class System:
             "DAYLILY_RETRY_TRANSIENT_SECONDS": "2",
             "DAYLILY_RETRY_INFRASTRUCTURE_SECONDS": "1",
         }
+        off = self.plan.clock_off(replica)
         process = Process(
-            f"state-{replica}", lambda _: self._entry("state"), environment, self.folder
+            f"state-{replica}", lambda _: self._entry("state", off), environment, self.folder
         )
         process.start()
         self.states.append(process)
@@ -164,7 +165,9 @@ class System:
                 )
             await state.put_customer(customer_id=CUSTOMER, max_concurrent=3, weight=1.0)
 
-    def _entry(self, service: str) -> Sequence[str]:
+    def _entry(self, service: str, clock_off: float = 0.0) -> Sequence[str]:
+        if clock_off:
+            return ["-m", "tests.chaos.skewed", str(clock_off), service, "serve"]
         if self.plan.plant:
             return ["-m", "tests.chaos.planted", self.plan.plant, service, "serve"]
         return ["-c", _SERVICE.format(service), "serve"]
@@ -189,6 +192,7 @@ class System:
                 *("--incarnation", str(incarnation), "--seed", str(plan.seed)),
                 *("--clusters", str(plan.shape.clusters)),
                 *("--long-holds", str(plan.shape.long_holds)),
+                *(("--clock-off", str(-plan.skew)) if plan.skew and not number else ()),
                 *("--state", self.state_address, "--scheduler", schedulers),
                 *("--history", str(self.folder / f"history-{name}.jsonl")),
             ]

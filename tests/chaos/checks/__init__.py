@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.chaos.checks import feed, liveness, locks, pools, trail
+from tests.chaos.checks import clocks, feed, liveness, locks, pools, trail
 from tests.chaos.evidence import Evidence, Violation
 
 Check = Callable[[Evidence], Iterator[Violation]]
@@ -20,6 +20,7 @@ CHECKS: dict[str, Check] = {
     "counts": feed.counts,
     "nothing stuck": liveness.nothing_stuck,
     "outages end no lock": liveness.outages_end_no_lock,
+    "clocks": clocks.clocks,
     "reservations": pools.reservations,
 }
 

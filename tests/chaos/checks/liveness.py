@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from daylily_state.domain.events import EventType
+from tests.chaos.checks.clocks import TOLERATED
 from tests.chaos.checks.tenures import tenures
 from tests.chaos.evidence import Evidence, Violation
 from tests.chaos.monitor import LEASE
@@ -93,6 +94,8 @@ def _due(evidence: Evidence, expired_at: float) -> float | None:
 
 def _disturbed(evidence: Evidence, replica: int, at: float) -> bool:
     """Whether this replica could not have been fit at this time (monotonic) for a lease."""
+    if abs(evidence.plan.clock_off(replica)) > TOLERATED:
+        return True
     for fault in evidence.faults:
         after = _UNFIT_AFTER.get(fault.kind)
         if after is None or fault.replica != replica or fault.ended - fault.begun < after:

@@ -93,13 +93,18 @@ def _stale_renewals(evidence: Evidence) -> Iterator[Violation]:
 
 
 def leases(evidence: Evidence) -> Iterator[Violation]:
-    """A lock lasts for its lease by state's clock, from the grant and from each renewal."""
+    """A lock lasts for its lease from the grant and each renewal, by state's clock.
+
+    Where the replicas' clocks differ, it may be any of them, or, as a renewal never shortens a lock,
+    one between.
+    """
+    behind, ahead = evidence.plan.clocks[0], evidence.plan.clocks[-1]
     for call in evidence.calls:
         expires_at = call.answer.get("expires_at") if call.answer else None
         if not expires_at or call.ended_wall is None:
             continue
-        earliest = call.begun_wall + LEASE - _CLOCK
-        latest = call.ended_wall + LEASE + _CLOCK
+        earliest = call.begun_wall + LEASE + behind - _CLOCK
+        latest = call.ended_wall + LEASE + ahead + _CLOCK
         if not earliest <= expires_at <= latest:
             yield Violation(
                 "leases",

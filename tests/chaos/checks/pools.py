@@ -72,8 +72,10 @@ def _certainly_held(evidence: Evidence) -> Iterator[tuple[Event, float, float]]:
     """Grants, each with the time from which and to which it certainly was in the store.
 
     An event's time is that of its decision; it may be committed seconds later. So a lock is counted
-    from when its grant was answered, or the next event was decided on it, to when its end was decided.
+    from when its grant was answered, or the next event was decided on it, to when its end was decided,
+    by whichever replica's clock makes that shortest.
     """
+    behind, ahead = evidence.plan.clocks[0], evidence.plan.clocks[-1]
     answered = {
         (call.answer["workset_id"], call.answer["token"]): call.ended_wall
         for call in evidence.calls
@@ -86,9 +88,9 @@ def _certainly_held(evidence: Evidence) -> Iterator[tuple[Event, float, float]]:
         for tenure in tenures_of(trail):
             grant = tenure.granted
             later = [e for e in trail if e.version > grant.version]
-            begins = [e.occurred_at.timestamp() for e in later[:1]]
+            begins = [e.occurred_at.timestamp() - behind for e in later[:1]]
             told = answered.get(tenure.key)
             begins += [told] if told else []
-            end = tenure.ended.occurred_at.timestamp() if tenure.ended else float("inf")
+            end = tenure.ended.occurred_at.timestamp() - ahead if tenure.ended else float("inf")
             if begins and min(begins) < end:
                 yield grant, min(begins), end

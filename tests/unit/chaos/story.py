@@ -207,6 +207,7 @@ class Story:
             "kinds": frozenset(made.kind for made in self.faults),
             "faults": self.faults,
             "fit": self.fit,
+            "reaped": [],
             "lives": [Life("state-0", 900.0, None)],
             "recorded": [
                 (event.subject_id, event.version)
