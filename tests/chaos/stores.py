@@ -87,8 +87,7 @@ class DynamoDBBackend:
                 finally:
                     gate.set()
             return
-        operation = "TransactWriteItems" if kind == "store delays commits" else None
-        with proxy.always(_counted(_FAULTS[kind], met), operation=operation):
+        with proxy.always(_only(_COMMITS.get(kind), _counted(_FAULTS[kind], met))):
             yield
 
     def open(self) -> Store:
@@ -102,6 +101,21 @@ _FAULTS: dict[str, Fault] = {
     "store delays commits": faulty_proxy.delay(1.6),
     "store drops answers": faulty_proxy.drop_answer,
 }
+# Where reads pass: else no commit would be tried, as its load was not answered.
+_COMMITS: dict[str, frozenset[str]] = {
+    "store delays commits": frozenset({"TransactWriteItems"}),
+    "store drops answers": frozenset({"TransactWriteItems", "UpdateItem"}),
+}
+
+
+def _only(operations: frozenset[str] | None, fault: Fault) -> Fault:
+    """The fault for these operations alone (None: for all)."""
+
+    def choosing(exchange: Exchange) -> None:
+        hit = operations is None or exchange.operation in operations
+        (fault if hit else faulty_proxy.pass_on)(exchange)
+
+    return choosing
 
 
 def _counted(fault: Fault, met: Met) -> Fault:
@@ -114,11 +128,10 @@ def _counted(fault: Fault, met: Met) -> Fault:
 
 def of_an_operation(exchange: Exchange) -> bool:
     """Whether it loads, commits or renews worksets; heartbeats and looks at the feed do not count."""
-    return exchange.operation in _OF_OPERATIONS and _WORKSETS in exchange.body
+    return exchange.operation in _OF_OPERATIONS and f'"{PREFIX}worksets"'.encode() in exchange.body
 
 
 _OF_OPERATIONS = frozenset({"BatchGetItem", "TransactWriteItems", "UpdateItem"})
-_WORKSETS = f'"{PREFIX}worksets"'.encode()
 
 
 @dataclass
