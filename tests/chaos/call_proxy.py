@@ -7,6 +7,7 @@ yet, and when state has done it and the caller does not know.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,15 @@ class _Dropped(Exception):  # noqa: N818 — what became of a call, no error of 
     """A call that a trap took: it goes no further."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """One call of which nothing more is known."""
+
+    at: float
+    caller: str
+    method: str
+
+
 @dataclass
 class Trap:
     """Takes one call of a method; `caller` is whose it was, once `caught`."""
@@ -53,9 +63,14 @@ class Trap:
 
 
 class Traps:
-    """Those that are set at present, for all proxies of one kind of caller."""
+    """Those that are set at present, for all proxies of one kind of caller.
+
+    Attributes:
+        seen: who made which call (its name without the service), and when, monotonic.
+    """
 
     def __init__(self) -> None:
+        self.seen: list[Seen] = []
         self._set: list[Trap] = []
 
     @contextmanager
@@ -72,6 +87,8 @@ class Traps:
     async def pass_by(self, path: str, moment: Moment, caller: str) -> None:
         """Return if no trap takes this call."""
         method = path.rpartition("/")[2]
+        if moment is Moment.ASKED:
+            self.seen.append(Seen(time.monotonic(), caller, method))
         for trap in [*self._set]:
             if trap.method == method and trap.moment is moment:
                 await trap.take(caller)

@@ -11,6 +11,7 @@ from daylily_state.domain.filters import DeliveryFilter, WorksetFilter
 from daylily_state.domain.model import LANES, Cluster, Customer, SubjectKind, Workset
 from daylily_state.domain.records import Delivery
 from daylily_state.ports import Store
+from tests.chaos.call_proxy import Seen
 from tests.chaos.faults import Fault
 from tests.chaos.history import Call
 from tests.chaos.options import Plan
@@ -83,6 +84,7 @@ class Evidence:
         kinds: of faults that were planned.
         recorded: (workset_id, version) in the order in which the recording consumer saw them.
         arrived: ids of the events that reached the notifier's topic.
+        notifiers: their calls to state.
         reaped: locks that replicas ended, by their logs; what was killed meanwhile may have said nothing.
         ended_at: when the last fault was over; monotonic.
         wall_ahead: what is added to a monotonic time to get the wall clock's.
@@ -100,7 +102,7 @@ class Evidence:
     recorded: Sequence[tuple[str, int]]
     counted: Sequence[Counted]
     arrived: frozenset[str]
-    arrival_times: Sequence[float]
+    notifiers: Sequence[Seen]
     deaths: Sequence[str]
     ended_at: float
     settled_at: float

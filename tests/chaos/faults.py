@@ -31,6 +31,8 @@ _PROXY_MODES: Final = {
 }
 KILL_RECORDING: Final = "kill notifier while it records"
 _RECORDS: Final = "PutDeliveries"
+ACTS: Final = frozenset({_RECORDS, "UpdateDelivery"})
+"""Calls of the one notifier that acts."""
 _OF_PROCESSES: Final = (
     "kill state",
     "kill scheduler",
@@ -40,6 +42,7 @@ _OF_PROCESSES: Final = (
     "kill recorder",
     "stop state",
     "stop scheduler",
+    "stop notifier",
     "stop monitor",
 )
 # Those that keep a replica from writing for longer than fitness bears.
@@ -47,7 +50,7 @@ UNFITTING: Final = frozenset(
     {"kill state", "stop state", "store hangs", "store refuses", "store is busy"}
 )
 _OF_STATE: Final = ("state ", "store ", "kill state", "stop state")
-_WAIT_FOR_DELIVERY: Final = 12.0
+_WAIT_FOR_DELIVERY: Final = 20.0  # whoever takes over waits for the seat to run out, 10 s
 PHASE: Final = 20.0
 """Seconds for which the same replicas may be disturbed."""
 
@@ -76,6 +79,7 @@ class Injector:
         self._busy: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: list[str] = []
+        self._goes_round = True
         self._killed_recording = 0
         self._started = time.monotonic()
 
@@ -87,14 +91,15 @@ class Injector:
         return [kind for kind in every for _ in range(self.plan.weights.get(kind, 1))]
 
     def prefer(self, kinds: Iterable[str]) -> None:
-        """Make these next, and no others until they are made."""
+        """Make these from now on, and no others: the more are at work, the less each can hit."""
         under_way = {fault.kind for fault in self.done if not fault.ended}
         self._waiting = sorted(set(kinds) - under_way)
+        self._goes_round = False
 
     async def run(self, pause: float) -> None:
         """Faults for ever, about `pause` seconds apart."""
         while True:
-            if not self._waiting:
+            if not self._waiting and self._goes_round:
                 self._waiting = self.kinds
                 self._dice.shuffle(self._waiting)
             await self._make_one()
@@ -124,7 +129,7 @@ class Injector:
             names = [f"state-{replica}" for replica in self._may_be_disturbed(kind)]
         elif kind == "kill recorder":
             names = ["recorder"]
-        elif kind in {"kill notifier", KILL_RECORDING}:
+        elif kind.startswith(("kill notifier", "stop notifier")):
             # One at a time: it turns out late which of them is hit.
             names = [process.name for process in self.system.notifiers]
             names = [] if self._busy.intersection(names) else names
@@ -171,17 +176,38 @@ class Injector:
             return self._disturb_store
         if kind == KILL_RECORDING:
             return self._kill_while_it_records
+        if kind.endswith(" notifier"):
+            return self._hit_acting_notifier
         return self._kill if kind.startswith("kill ") else self._stop
 
     async def _kill(self, fault: Fault, process: Process) -> None:
-        if process in self.system.notifiers:
-            await self._until_it_delivers()
-            fault.begun, fault.begun_wall = time.monotonic(), time.time()
         await asyncio.to_thread(process.kill)
         await asyncio.sleep(self._dice.uniform(0.1, 1.0))
         process.start()
         if fault.replica >= 0:
             await until_served(self.system, fault.replica)
+
+    async def _hit_acting_notifier(self, fault: Fault, _: Process) -> None:
+        """Wait a while for a notifier to record or deliver something, and kill or stop that one.
+
+        One of several acts, and it has pauses; if none does, this was no fault.
+        """
+        seen = self.system.notifiers_calls.seen
+        known = len(seen)
+        give_up = time.monotonic() + _WAIT_FOR_DELIVERY
+        while time.monotonic() < give_up:
+            await asyncio.sleep(0.02)
+            acting = next((call for call in seen[known:] if call.method in ACTS), None)
+            if acting is None:
+                continue
+            process = next(p for p in self.system.notifiers if p.name == acting.caller)
+            await asyncio.sleep(self._dice.uniform(0.0, 0.5))
+            fault.target = process.name
+            fault.begun, fault.begun_wall = time.monotonic(), time.time()
+            way = self._kill if fault.kind.startswith("kill ") else self._stop
+            await way(fault, process)
+            return
+        self.done.remove(fault)
 
     async def _kill_while_it_records(self, fault: Fault, process: Process) -> None:
         """Kill whichever notifier records deliveries: in turns just before state knows of them, and
@@ -192,6 +218,7 @@ class Injector:
             try:
                 await asyncio.wait_for(trap.caught.wait(), _WAIT_FOR_DELIVERY)
             except TimeoutError:
+                self.done.remove(fault)
                 return
             process = next(p for p in self.system.notifiers if p.name == trap.caller)
             fault.target, fault.met = process.name, 1
@@ -201,22 +228,14 @@ class Injector:
         await asyncio.sleep(self._dice.uniform(0.1, 1.0))
         process.start()
 
-    async def _until_it_delivers(self) -> None:
-        """Wait a while for something to arrive: one notifier of several acts, and it has pauses."""
-        arrived = len(self.system.sink.times)
-        give_up = time.monotonic() + _WAIT_FOR_DELIVERY
-        while len(self.system.sink.times) == arrived and time.monotonic() < give_up:  # noqa: ASYNC110 — the sink is in a thread
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(self._dice.uniform(0.0, 1.0))
-
     async def _stop(self, fault: Fault, process: Process) -> None:
         process.send(signal.SIGSTOP)
         await asyncio.sleep(self._stop_seconds(fault.kind))
         process.send(signal.SIGCONT)
 
     def _stop_seconds(self, kind: str) -> float:
-        if kind == "stop monitor":
-            # Some wake right when state may take the lock away, others well after.
+        if kind in {"stop monitor", "stop notifier"}:
+            # Some wake right when state may take the lock (or the seat) away, others well after.
             return LEASE + self._dice.choice((1.2, 1.6, 2.0, 3.5))
         if self.plan.brief:
             return 2.5

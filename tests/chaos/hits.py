@@ -7,17 +7,17 @@ have done it to a request of one.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from tests.chaos.faults import KILL_RECORDING, Fault
+from tests.chaos.call_proxy import Seen
+from tests.chaos.faults import ACTS, KILL_RECORDING, Fault
 from tests.chaos.history import Call
 
-_TOLD = frozenset({"complete", "fail"})
 _LAST_WRITES = frozenset({"complete", "fail", "release", "give back"})
 _SOON: Final = 1.0
 """Seconds within which what was cut off is noticed."""
 _MOMENT: Final = 0.1
 
 
-def hit(fault: Fault, calls: Sequence[Call], arrival_times: Sequence[float]) -> bool:
+def hit(fault: Fault, calls: Sequence[Call], notifiers: Sequence[Seen]) -> bool:
     """Whether an operation in flight felt the fault.
 
     - what cuts connections (refusals, status 500, lost answers, a killed service): an attempt of a
@@ -26,7 +26,7 @@ def hit(fault: Fault, calls: Sequence[Call], arrival_times: Sequence[float]) -> 
     - what a proxy does to each request (throttling, delays and the like): it did so to a request of an
       operation, and no heartbeat or probe;
     - a killed or stopped monitor: it had a call under way, or held a lock;
-    - a killed notifier: an event was on its way to the topic, or it was killed while it recorded some;
+    - a killed or stopped notifier: it was the one that records and delivers, and did so at that time;
     - a killed recorder: a write was under way, and with it an event.
     """
     if fault.kind in _FELT:
@@ -39,9 +39,11 @@ def hit(fault: Fault, calls: Sequence[Call], arrival_times: Sequence[float]) -> 
         )
         return under_way or _holds(fault, calls)
     if fault.target.startswith("notifier"):
-        return any(abs(at - fault.begun) < 1 for at in arrival_times) or any(
-            call.kind in _TOLD and call.ended and -1 < fault.begun - call.ended < 1
-            for call in calls
+        return any(
+            seen.caller == fault.target
+            and seen.method in ACTS
+            and 0 <= fault.begun - seen.at < _SOON
+            for seen in notifiers
         )
     return any(call.writes and call.under_way_at(fault.begun) for call in calls)
 

@@ -76,14 +76,27 @@ def _shortfalls(made: Report) -> Iterator[str]:
     for row in made.faults:
         if not row.hit:
             yield f"{row.kind!r} hit no operation in flight"
-    if plan.skew and not granted_by_a_wrong_clock(made.evidence):
-        yield "the replica whose clock is off granted nothing"
-    if plan.skew and not made.evidence.reaped:
-        yield "no lock was timed out beside the replica whose clock is off"
-    if not made.acquisitions:
-        yield "nobody acquired anything"
+    for proves_nothing, words in _nothing_to_look_at(made):
+        if proves_nothing:
+            yield words
     if made.contended < LEAST_CONTENDED * made.acquisitions:
         yield f"{made.contended} of {made.acquisitions} acquisitions were contended"
+
+
+def _nothing_to_look_at(made: Report) -> Iterator[tuple[bool, str]]:
+    """What a check has to have seen, or it held because there was nothing."""
+    evidence, plan = made.evidence, made.evidence.plan
+    yield not made.acquisitions, "nobody acquired anything"
+    yield not evidence.counted, "nobody was told any counts"
+    yield not evidence.arrived, "no event reached the topic"
+    if not plan.brief:
+        words = "no dead holder's lock ended while a replica had been fit for it"
+        yield not made.dead_holders, words
+    if plan.skew:
+        words = "the replica whose clock is off granted nothing"
+        yield not granted_by_a_wrong_clock(evidence), words
+        words = "no lock was timed out beside the replica whose clock is off"
+        yield not evidence.reaped, words
 
 
 # --- adding up ---
@@ -93,7 +106,7 @@ def _fault_rows(evidence: Evidence) -> list[FaultRow]:
     rows = []
     for kind in sorted(evidence.kinds):
         some = [fault for fault in evidence.faults if fault.kind == kind]
-        hits = sum(hit(fault, evidence.calls, evidence.arrival_times) for fault in some)
+        hits = sum(hit(fault, evidence.calls, evidence.notifiers) for fault in some)
         rows.append(FaultRow(kind, len(some), hits))
     return rows
 

@@ -75,7 +75,7 @@ async def run(plan: Plan, folder: Path) -> Evidence:
             ]
             + counted,
             arrived=frozenset(map(_event_id, sink.arrived)),
-            arrival_times=sink.times,
+            notifiers=system.notifiers_calls.seen,
             deaths=deaths,
             ended_at=ended_at,
             settled_at=settled_at,
@@ -114,8 +114,8 @@ def _missed(system: System, injector: Injector) -> set[str]:
     """Kinds of faults that have not hit operations in flight yet."""
     made = [fault for fault in injector.done if fault.ended]
     found = calls(system.folder)
-    times = list(system.sink.times)
-    return set(injector.kinds) - {f.kind for f in made if hit(f, found, times)}
+    notifiers = list(system.notifiers_calls.seen)
+    return set(injector.kinds) - {f.kind for f in made if hit(f, found, notifiers)}
 
 
 def _answered(system: System) -> int:

@@ -221,7 +221,7 @@ class Story:
                 )
             ],
             "arrived": frozenset(event.event_id for event in events if event.type in ROUTED),
-            "arrival_times": [],
+            "notifiers": [],
             "deaths": [],
             "ended_at": self.mono,
             "settled_at": self.mono,

@@ -83,11 +83,12 @@ def test_a_lease_that_no_clock_explains_is_seen(story):
 
 
 def test_a_run_fails_if_the_wrong_clock_decided_nothing(story):
-    assert report(skewed(story)).failures == ["0 of 1 acquisitions were contended"]
-
-    right = replace(skewed(story, reaped=[]), calls=story.calls[:1])
-
-    assert report(right).failures[:2] == [
+    wanting = {
         "the replica whose clock is off granted nothing",
         "no lock was timed out beside the replica whose clock is off",
-    ]
+    }
+    assert not wanting.intersection(report(skewed(story)).failures)
+
+    without = replace(skewed(story, reaped=[]), calls=story.calls[:1])
+
+    assert wanting <= {*report(without).failures}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.chaos.call_proxy import Seen
 from tests.chaos.faults import KILL_RECORDING
 from tests.chaos.history import Call
 from tests.chaos.hits import hit
@@ -80,12 +81,15 @@ def test_a_monitor_is_hit_only_if_it_had_a_call_under_way_or_a_lock(kind):
     assert hit(made, [granted], [])
 
 
-def test_a_notifier_is_hit_only_if_an_event_was_on_its_way():
-    made = fault("kill notifier", "notifier-0", begun=10.0)
+@pytest.mark.parametrize("kind", ["kill notifier", "stop notifier"])
+def test_a_notifier_is_hit_only_if_it_is_the_one_that_acts(kind):
+    made = fault(kind, "notifier-0", begun=10.0)
 
-    assert not hit(made, [call()], [8.0])
-    assert hit(made, [], [10.5])
-    assert hit(made, [call("complete", 9.5, 9.6)], [])
+    assert not hit(made, [call()], [Seen(9.5, "notifier-1", "PutDeliveries")])
+    assert not hit(made, [call()], [Seen(9.5, "notifier-0", "AcquireConsumer")])
+    assert not hit(made, [call()], [Seen(8.0, "notifier-0", "PutDeliveries")])
+    assert hit(made, [], [Seen(9.5, "notifier-0", "PutDeliveries")])
+    assert hit(made, [], [Seen(9.5, "notifier-0", "UpdateDelivery")])
 
 
 def test_the_recorder_is_hit_only_if_a_write_was_under_way():

@@ -7,6 +7,7 @@ import pytest
 from tests.chaos import __main__ as command
 from tests.chaos.evidence import Evidence
 from tests.chaos.history import Call
+from tests.chaos.monitor import LEASE
 from tests.chaos.options import Plan
 from tests.chaos.planted import PLANTS
 from tests.chaos.report import contention, report, table
@@ -15,7 +16,7 @@ from tests.unit.chaos.story import Story, without
 
 @pytest.fixture
 def evidence() -> Evidence:
-    """A sound run of ten calls, with one fault that hit, and half of its acquisitions contended."""
+    """A sound run of eleven calls, with one fault that hit and acquisitions that were contended."""
     story = Story()
     workset_ids = [story.register() for _ in range(3)]
     for workset_id in workset_ids:
@@ -24,9 +25,13 @@ def evidence() -> Evidence:
     rival = story.refused("acquire", "LockHeld", "m2", workset_id=workset_ids[0])
     first = story.calls[3]
     rival.begun, rival.ended = first.begun, first.ended
+    story.acquire(workset_ids[2], "m3")
+    story.wait(LEASE + 1.1)
+    story.time_out(workset_ids[2])
+    story.replica_is_fit(since=-5.0, at=40.0)
     story.fault("state delays", "state-0", begun=0.0, seconds=1.0, met=1)
     made = story.evidence()
-    made.plan = replace(made.plan, operations=10, faults=1)
+    made.plan = replace(made.plan, operations=11, faults=1)
     return made
 
 
@@ -55,15 +60,15 @@ def failures(evidence: Evidence) -> list[str]:
 
 
 def test_fewer_operations_than_planned_fail_the_run(evidence):
-    evidence.plan = replace(evidence.plan, operations=11)
+    evidence.plan = replace(evidence.plan, operations=12)
 
-    assert failures(evidence) == ["10 operations were answered, 11 were planned"]
+    assert failures(evidence) == ["11 operations were answered, 12 were planned"]
 
 
 def test_an_operation_without_an_answer_does_not_count(evidence):
-    evidence.calls[-1].error = "StateUnavailable"
+    evidence.calls[-1].answer, evidence.calls[-1].error = None, "StateUnavailable"
 
-    assert failures(evidence)[0] == "9 operations were answered, 10 were planned"
+    assert failures(evidence)[0] == "10 operations were answered, 11 were planned"
 
 
 def test_fewer_faults_than_planned_fail_the_run(evidence):
@@ -88,13 +93,23 @@ def test_a_run_in_which_monitors_hardly_met_fails(evidence):
     alone = [call for call in evidence.calls if call.monitor != "m2"]
     evidence = replace(evidence, calls=alone, plan=replace(evidence.plan, operations=0))
 
-    assert failures(evidence) == ["0 of 3 acquisitions were contended"]
+    assert failures(evidence) == ["0 of 4 acquisitions were contended"]
 
 
 def test_a_run_without_a_single_acquisition_fails(evidence):
     evidence = replace(evidence, calls=[], plan=replace(evidence.plan, operations=0))
 
     assert "nobody acquired anything" in failures(evidence)
+
+
+def test_a_run_without_counts_events_or_a_dead_holder_fails(evidence):
+    empty = replace(evidence, counted=[], arrived=frozenset(), fit=[])
+
+    assert {
+        "nobody was told any counts",
+        "no event reached the topic",
+        "no dead holder's lock ended while a replica had been fit for it",
+    } <= {*failures(empty)}
 
 
 def test_a_process_that_ended_by_itself_fails_the_run(evidence):
