@@ -48,6 +48,11 @@ class Report:
         """The checks that found something."""
         return [name for name, found in self.violations.items() if found]
 
+    @property
+    def caught(self) -> bool:
+        """Whether a planted bug was found; a service that does not run at all is no finding."""
+        return bool(self.caught_by) and not self.evidence.deaths
+
 
 def report(evidence: Evidence) -> Report:
     """Check everything and add it up."""

@@ -196,3 +196,12 @@ def test_a_planted_bug_that_no_check_finds_fails_the_command(runs, evidence, mon
     assert command.main() == 1
     assert [plan.plant for plan in runs] == [*PLANTS]
     assert len(PLANTS) == 10
+
+
+@pytest.mark.parametrize(("deaths", "code"), [([], 0), (["notifier-0 ended by itself with 1"], 1)])
+def test_a_bug_counts_as_found_only_if_the_services_ran(runs, evidence, monkeypatch, deaths, code):
+    monkeypatch.setattr("sys.argv", ["chaos", "--plant", "blind_retry"])
+    evidence.settled = False
+    evidence.deaths = deaths
+
+    assert command.main() == code
