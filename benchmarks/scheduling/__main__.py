@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.scheduling.compare import Result, Task, simulate_all, table
+from benchmarks.scheduling.compare import Comparison, compare, table
 from benchmarks.scheduling.platforms import PricesError
 from benchmarks.scheduling.policies.table import POLICIES
 from benchmarks.scheduling.scenarios import (
@@ -37,28 +37,23 @@ def main() -> int:
 def _compare(given: argparse.Namespace) -> int:
     source = Source(given.trace, given.prices)
     begins = given.start or starts(source.rows(), given.days, given.windows)
-    tasks = [
-        Task(source, Scenario(start, given.days, load, seed, given.elastic), policy)
-        for policy in given.policies
-        for load in given.load
-        for seed in given.seed
-        for start in begins
-    ]
-    results = _run(tasks, given.processes)
+    where = "elastic" if given.elastic else "static"
     for load in given.load:
-        shown = [result for result in results if result.task.scenario.load == load]
-        where = "elastic" if given.elastic else "static"
-        print(
-            f"\n{where}, load {load}, {len(shown) // len(given.policies)} windows of {given.days:g} days"
-        )
-        print(table(shown))
+        scenarios = [
+            Scenario(start, given.days, load, seed, given.elastic)
+            for seed in given.seed
+            for start in begins
+        ]
+        found = _run(source, scenarios, given)
+        print(f"\n{where}, load {load}, {len(scenarios)} windows of {given.days:g} days")
+        print(table(found))
         if given.each:
-            for result in shown:
-                print(f"\n{result.task.scenario.name}\n{table([result])}")
+            for scenario in scenarios:
+                print(f"\n{scenario.name}\n{table(_only(found, scenario))}")
     return 0
 
 
-def _run(tasks: list[Task], processes: int) -> list[Result]:
+def _run(source: Source, scenarios: list[Scenario], given: argparse.Namespace) -> Comparison:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -66,8 +61,19 @@ def _run(tasks: list[Task], processes: int) -> list[Result]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, transient=True) as progress:
-        bar = progress.add_task("simulating", total=len(tasks))
-        return simulate_all(tasks, processes, lambda _: progress.advance(bar))
+        bar = progress.add_task("simulating", total=None)
+        return compare(
+            source,
+            scenarios,
+            given.policies,
+            bounds=given.bound,
+            processes=given.processes,
+            progress=lambda done, of: progress.update(bar, completed=done, total=of),
+        )
+
+
+def _only(found: Comparison, scenario: Scenario) -> Comparison:
+    return Comparison([each for each in found.results if each.scenario == scenario], found.bounds)
 
 
 def _arguments() -> argparse.Namespace:
@@ -88,6 +94,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=float, default=WINDOW_DAYS, help="length of a window")
     parser.add_argument("--elastic", action="store_true", help="clusters come and go")
     parser.add_argument("--each", action="store_true", help="show every window too")
+    parser.add_argument(
+        "--no-bound", dest="bound", action="store_false", help="leave out the lower bound"
+    )
     parser.add_argument("--processes", type=int, default=2)
     return parser.parse_args()
 

@@ -1,12 +1,14 @@
 """Every policy on every window, and the table of what they cost."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from statistics import fmean
+from typing import Final
 
+from benchmarks.scheduling.bound import lower_bound
 from benchmarks.scheduling.engine import Simulation
 from benchmarks.scheduling.figures import Figures, figures, geometric_mean
 from benchmarks.scheduling.platforms import Platform
@@ -14,20 +16,31 @@ from benchmarks.scheduling.policies.table import POLICIES
 from benchmarks.scheduling.scenarios import Scenario, Source
 from benchmarks.scheduling.workload import Job, Raw
 
-BASELINE = "easy"
+BASELINE: Final = "easy"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
+    """One policy on one window; without a policy, the lower bound of the window."""
+
     source: Source
     scenario: Scenario
-    policy: str
+    policy: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    task: Task
+    scenario: Scenario
+    policy: str
     figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`bounds` in dollars, of the windows for which they were asked."""
+
+    results: Sequence[Result]
+    bounds: Mapping[Scenario, float]
 
 
 @cache
@@ -40,53 +53,105 @@ def build(source: Source, scenario: Scenario) -> tuple[Platform, list[Job]]:
     return scenario.build(rows, prices)
 
 
-def simulate(task: Task) -> Result:
+def carry_out(task: Task) -> Figures | float:
+    """The figures of the policy, or the lower bound in dollars."""
     platform, jobs = build(task.source, task.scenario)
-    return Result(task, figures(Simulation(platform, jobs, POLICIES[task.policy]()).run()))
+    if task.policy is None:
+        return lower_bound(jobs, platform.sites).usd
+    return figures(Simulation(platform, jobs, POLICIES[task.policy]()).run())
 
 
-def simulate_all(
-    tasks: Sequence[Task], processes: int, done: Callable[[Result], None] = lambda _: None
-) -> list[Result]:
-    """All of them, in the order given; `done` is called as each ends."""
+def compare(
+    source: Source,
+    scenarios: Sequence[Scenario],
+    policies: Sequence[str],
+    *,
+    bounds: bool = True,
+    processes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Plays every policy on every window.
+
+    Args:
+        source: of work and prices.
+        scenarios: the windows. An elastic one has no lower bound.
+        policies: their names.
+        bounds: find the lower bounds as well.
+        processes: how many at once.
+        progress: told how many parts are done of how many.
+    """
+    tasks = [Task(source, scenario, name) for name in policies for scenario in scenarios]
+    if bounds:
+        bounded = [scenario for scenario in scenarios if not scenario.elastic]
+        tasks += [Task(source, scenario, None) for scenario in bounded]
+    found = list(zip(tasks, _carry_out_all(tasks, processes, progress), strict=True))
+    return Comparison(
+        [
+            Result(task.scenario, task.policy, what)
+            for task, what in found
+            if task.policy is not None and isinstance(what, Figures)
+        ],
+        {task.scenario: what for task, what in found if isinstance(what, float)},
+    )
+
+
+def _carry_out_all(
+    tasks: Sequence[Task], processes: int, progress: Callable[[int, int], None] | None
+) -> Iterable[Figures | float]:
     if processes <= 1:
-        return [_told(simulate(task), done) for task in tasks]
-    with ProcessPoolExecutor(processes, initializer=os.nice, initargs=(5,)) as pool:
-        futures = [pool.submit(simulate, task) for task in tasks]
-        for future in as_completed(futures):
-            done(future.result())
-        return [future.result() for future in futures]
+        for done, task in enumerate(tasks, start=1):
+            yield carry_out(task)
+            if progress is not None:
+                progress(done, len(tasks))
+        return
+    # Idle hands first: whoever else uses the machine goes before.
+    with ProcessPoolExecutor(processes, initializer=os.nice, initargs=(10,)) as pool:
+        futures = [pool.submit(carry_out, task) for task in tasks]
+        for done, _ in enumerate(as_completed(futures), start=1):
+            if progress is not None:
+                progress(done, len(tasks))
+        for future in futures:
+            yield future.result()
 
 
-def _told(result: Result, done: Callable[[Result], None]) -> Result:
-    done(result)
-    return result
-
-
-def table(results: Iterable[Result]) -> str:
+def table(comparison: Comparison) -> str:
     """A line for each policy: ratios as geometric means over the windows, all else as means."""
     by_policy: dict[str, dict[Scenario, Figures]] = {}
-    for result in results:
-        by_policy.setdefault(result.task.policy, {})[result.task.scenario] = result.figures
-    base = by_policy.get(BASELINE)
+    for result in comparison.results:
+        by_policy.setdefault(result.policy, {})[result.scenario] = result.figures
+    base = by_policy.get(BASELINE, {})
     head = (
-        f"{'policy':<16}{'J/EASY':>8}{'E+WD $':>9}{'E $':>8}{'fixed $':>9}{'WD $':>8}{'mean h':>8}"
-        f"{'p95 h':>7}{'urg p95':>9}{'low p99':>9}{'missed':>8}{'Jain':>6}{'over h':>8}"
+        f"{'policy':<16}{'/bound':>8}{'J/EASY':>8}{'E+WD $':>9}{'E $':>8}{'fixed $':>9}{'WD $':>8}"
+        f"{'mean h':>8}{'p95 h':>7}{'urg p95':>9}{'low p99':>9}{'missed':>8}{'Jain':>6}{'over h':>8}"
     )
-    return "\n".join([head, *(_line(name, found, base) for name, found in by_policy.items())])
+    lines = (
+        _line(
+            name,
+            list(found.values()),
+            _ratio({at: f.variable for at, f in found.items()}, comparison.bounds),
+            _ratio(
+                {at: f.total for at, f in found.items()}, {at: f.total for at, f in base.items()}
+            ),
+        )
+        for name, found in by_policy.items()
+    )
+    return "\n".join([head, *lines])
 
 
-def _line(policy: str, found: dict[Scenario, Figures], base: dict[Scenario, Figures] | None) -> str:
-    each = list(found.values())
+def _ratio(found: Mapping[Scenario, float], base: Mapping[Scenario, float]) -> str:
+    """Geometric mean over the windows; nothing where the base lacks one."""
+    if not base.keys() >= found.keys():
+        return "-"
+    return f"{geometric_mean([found[at] / base[at] for at in found]):.3f}"
 
+
+def _line(policy: str, each: Sequence[Figures], bound: str, easy: str) -> str:
     def mean(value: Callable[[Figures], float]) -> float:
         return fmean(map(value, each))
 
-    ratio = "-"
-    if base is not None and base.keys() >= found.keys():
-        ratio = f"{geometric_mean([found[at].total / base[at].total for at in found]):.3f}"
     return (
-        f"{policy:<16}{ratio:>8}{mean(lambda f: f.variable):>9.0f}{mean(lambda f: f.energy):>8.0f}"
+        f"{policy:<16}{bound:>8}{easy:>8}{mean(lambda f: f.variable):>9.0f}"
+        f"{mean(lambda f: f.energy):>8.0f}"
         f"{mean(lambda f: f.fixed):>9.0f}{mean(lambda f: f.delay_usd):>8.0f}"
         f"{mean(lambda f: f.mean):>8.2f}{mean(lambda f: f.p95):>7.1f}"
         f"{mean(lambda f: f.urgent_p95):>9.2f}{mean(lambda f: f.low_p99):>9.1f}"
