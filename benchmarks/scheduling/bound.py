@@ -28,8 +28,8 @@ prices lambda[t] of a vCPU-hour in each bucket are put into the Lagrangian dual,
 
 which is a bound for every lambda by weak duality and is computed exactly over all buckets, also those
 after the last, where a vCPU-hour costs what the cheapest cluster asks. Jobs get columns for a while
-after their arrival; those that the dual finds missing are added, and the program is solved again until
-the two agree.
+after their arrival; where the dual would rather wait longer the while is made longer, and the program is
+solved again until the two agree.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ MOST_PATIENCE_HOURS: Final = 48.0
 EMERGENCY_USD: Final = 5.0
 # The dual may stay this far below the program, relative to it.
 GAP: Final = 1e-4
-MOST_ROUNDS: Final = 8
+MOST_ROUNDS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,11 @@ class _Program:
     sites: Sequence[Site]
     bucket: float
     buckets: int
+
+    @property
+    def begin(self) -> Ints:
+        """The bucket in which each job arrives."""
+        return (self.arrival / self.bucket).astype(np.int64)
 
     @property
     def work(self) -> Floats:
@@ -107,16 +112,18 @@ def lower_bound(
         RuntimeError: the solver gives up.
     """
     program = _program(jobs, sites, bucket_hours)
-    columns = _first_columns(program)
+    ends = _first_ends(program)
     best, primal, rounds = -np.inf, np.inf, 0
     while rounds < MOST_ROUNDS:
         rounds += 1
-        primal, prices = _solve(program, columns)
+        primal, prices = _solve(program, _columns(program, ends))
         dual, wanted = _dual(program, prices)
         best = max(best, dual)
         if primal - best <= GAP * abs(primal):
             break
-        columns = np.union1d(columns, wanted)
+        # Twice as far: what the dual of too few columns wants is cheap only until all have it.
+        longer = np.minimum(2 * ends - program.begin, program.buckets)
+        ends = np.where(wanted > ends, longer, ends)
     return Bound(float(best), primal, rounds)
 
 
@@ -132,16 +139,22 @@ def _program(jobs: Sequence[Job], sites: Sequence[Site], bucket: float) -> _Prog
     )
 
 
-def _first_columns(program: _Program) -> Ints:
-    """Pairs of job and bucket, each as job * buckets + bucket."""
+def _first_ends(program: _Program) -> Ints:
+    """The first bucket after those that each job has columns for."""
     patience = np.clip(PATIENCE_USD / program.weight, LEAST_PATIENCE_HOURS, MOST_PATIENCE_HOURS)
-    found = []
-    for job in range(len(program.run)):
-        begin = int(program.arrival[job] / program.bucket)
-        hours = program.arrival[job] + program.run[job] + patience[job]
-        end = min(int(np.ceil(hours / program.bucket)) + 1, program.buckets)
-        found.append(job * program.buckets + np.arange(begin, end))
-    return np.concatenate(found)
+    hours = program.arrival + program.run + patience
+    ends = np.ceil(hours / program.bucket).astype(np.int64) + 1
+    return np.minimum(ends, program.buckets)
+
+
+def _columns(program: _Program, ends: Ints) -> Ints:
+    """Pairs of job and bucket, each as job * buckets + bucket."""
+    return np.concatenate(
+        [
+            job * program.buckets + np.arange(begin, end)
+            for job, (begin, end) in enumerate(zip(program.begin, ends, strict=True))
+        ]
+    )
 
 
 def _solve(program: _Program, columns: Ints) -> tuple[float, Floats]:
@@ -179,7 +192,9 @@ def _solve(program: _Program, columns: Ints) -> tuple[float, Floats]:
 
 
 def _dual(program: _Program, prices: Floats) -> tuple[float, Ints]:
-    """The Lagrangian bound of these prices, and the columns that its minimum uses."""
+    """The Lagrangian bound of these prices, and the first bucket after those that each job uses in
+    its minimum.
+    """
     cheapest = min(site.price for site in program.sites)
     # Room for the longest run after the last bucket, where nothing is ever scarce.
     more = int(np.ceil(program.run.max() / program.bucket)) + 1
@@ -190,9 +205,8 @@ def _dual(program: _Program, prices: Floats) -> tuple[float, Ints]:
     for site in program.sites:
         gain = np.maximum(extended - site.price, 0.0)
         total -= float(gain.sum()) * site.vcpus * program.bucket
-    used = []
-    for job in range(len(program.run)):
-        begin = int(program.arrival[job] / program.bucket)
+    ends = np.zeros(len(program.run), dtype=np.int64)
+    for job, begin in enumerate(program.begin):
         bucket = np.arange(begin, len(extended))
         length, middle = program.usable(job, bucket)
         cost = program.weight[job] * middle / program.work[job] + extended[bucket]
@@ -201,6 +215,5 @@ def _dual(program: _Program, prices: Floats) -> tuple[float, Ints]:
         before = np.concatenate([[0.0], np.cumsum(room)[:-1]])
         taken = np.clip(program.work[job] - before, 0.0, room)
         total += float(taken @ cost[order])
-        chosen = bucket[order][taken > 0]
-        used.append(job * program.buckets + chosen[chosen < program.buckets])
-    return total, np.concatenate(used)
+        ends[job] = bucket[order][taken > 0].max() + 1
+    return total, np.minimum(ends, program.buckets)

@@ -127,6 +127,8 @@ def elastic(prices: dict[str, float], seed: str) -> Platform:
 
 
 def _zones(prices: dict[str, float], count: int, seed: str) -> Sequence[str]:
+    """Drawn from the cheaper half: whoever makes a cluster looks at the price of the zone."""
     if len(prices) < count:
         raise PricesError(f"prices of {count} zones are needed, there are {len(prices)}")
-    return random.Random(seed).sample(sorted(prices), count)
+    by_price = sorted(prices, key=lambda zone: (prices[zone], zone))
+    return random.Random(seed).sample(by_price[: max(len(by_price) // 2, count)], count)
