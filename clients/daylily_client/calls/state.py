@@ -103,6 +103,9 @@ CLAIM_DELIVERIES = Rpc(
 UPDATE_DELIVERY = Rpc(
     SERVICE, "UpdateDelivery", pb.UpdateDeliveryRequest, pb.UpdateDeliveryResponse, Repeat.NEVER
 )
+GET_DELIVERY = Rpc(
+    SERVICE, "GetDelivery", pb.GetDeliveryRequest, pb.GetDeliveryResponse, Repeat.READ
+)
 LIST_DELIVERIES = Rpc(
     SERVICE, "ListDeliveries", pb.ListDeliveriesRequest, pb.ListDeliveriesResponse, Repeat.READ
 )

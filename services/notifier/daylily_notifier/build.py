@@ -17,16 +17,17 @@ from grpc_health.v1 import health_pb2
 from daylily_client import AsyncStateClient, ClientOptions, TlsFiles, TokenFile, client_spans
 from daylily_notifier.api.access import RULES
 from daylily_notifier.api.errors import ERRORS
-from daylily_notifier.api.service import SERVICE, NotifierServicer, OpenChannel
-from daylily_notifier.channels.base import ChannelSettings
+from daylily_notifier.api.service import SERVICE, NotifierServicer
 from daylily_notifier.config.load import NotifierConfig
+from daylily_notifier.feed.book import Book
 from daylily_notifier.feed.follower import Follower
 from daylily_notifier.feed.measuring import Measures
 from daylily_notifier.feed.pauses import Pauses
 from daylily_notifier.feed.process import Process
+from daylily_notifier.feed.reload import Reload
+from daylily_notifier.feed.roster import Roster
 from daylily_notifier.feed.seat import Seat
 from daylily_notifier.feed.stats import Stats
-from daylily_notifier.feed.worker import ChannelWorker
 from daylily_notifier.settings import NotifierSettings
 from daylily_runtime import Clock, Server, StartError, SystemClock
 
@@ -63,6 +64,8 @@ class Outside:
     draw: Callable[[], float] = random.random
     owner_id: str = field(default_factory=unique_owner)
     connect: Callable[[NotifierSettings], AsyncStateClient] = connect
+    reload: Callable[[], NotifierConfig] | None = None
+    """Reads the configuration again; None: as the settings say."""
 
 
 def build(
@@ -89,42 +92,30 @@ def build(
             pauses=Pauses(given.clock),
             stats=Stats(started_at=given.clock.now()),
             measures=Measures(server.metrics),
+            base_url=settings.notifier_pages_url.rstrip("/"),
         )
-        channels = {
-            name: _open_channel(server, name, section, process)
-            for name, section in config.channels.items()
-        }
-
-        def wake(channel: str) -> None:
-            channels[channel].worker.wake()
-
-        follower = Follower(process, config.routes, wake)
+        book = Book(config)
+        roster = Roster(process, book)
+        follower = Follower(process, book, roster.wake)
         process.measures.watch(given.clock, lambda: follower.heard_at)
         # Closing goes the other way: what is under way is finished first, the seat is left next to
         # last, and the channels and the connection are closed at the end.
+        server.on_close("channels", roster.close)
         server.on_close("seat", seat.leave)
         server.background("feed", lambda: seat.keep(follower.follow))
-        for name, opened in channels.items():
-            server.background(f"channel {name}", opened.worker.run)
-        for name, opened in channels.items():
-            server.on_close(f"deliveries of {name}", opened.worker.drained)
+        server.background("deliveries", roster.run)
+        server.on_close("deliveries under way", roster.drained)
+        reload = Reload(roster, given.reload or partial(settings.load_config, os.environ))
+        reload.listen()
+        server.on_close("reload", reload.close)
         server.add_service(
             SERVICE,
             notifier_pb2_grpc.add_NotifierServiceServicer_to_server,
-            NotifierServicer(process, channels),
+            NotifierServicer(process, roster.channels),
             RULES,
         )
 
     return Server("notifier", settings, compose, errors=ERRORS, span_fields=SPAN_FIELDS)
-
-
-def _open_channel(
-    server: Server, name: str, settings: ChannelSettings, process: Process
-) -> OpenChannel:
-    channel = settings.open(name)
-    server.on_close(f"channel {name}", channel.close)
-    worker = ChannelWorker(name, settings, channel, process)
-    return OpenChannel(settings.kind, channel, worker)
 
 
 async def _answers(state: AsyncStateClient) -> None:

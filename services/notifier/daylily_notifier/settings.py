@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from daylily_notifier.config.load import NotifierConfig, load_file, no_channels, one_topic
 from daylily_runtime import Port, ReadableFile, ServerSettings
@@ -38,6 +38,10 @@ class NotifierSettings(ServerSettings):
         default="",
         description="Without a file: send what ended and what is wrong to this SNS topic.",
     )
+    notifier_pages_url: str = Field(
+        default="",
+        description="Base URL of the gateway's pages, for links in messages: https://daylily.lab.",
+    )
     notifier_start: Literal["beginning", "now"] = Field(
         default="beginning",
         description="Where in the feed a notifier begins that never ran before.",
@@ -56,6 +60,13 @@ class NotifierSettings(ServerSettings):
         if (self.state_tls_cert is None) != (self.state_tls_key is None):
             raise ValueError("DAYLILY_STATE_TLS_CERT and DAYLILY_STATE_TLS_KEY need each other")
         return self
+
+    @field_validator("notifier_pages_url")
+    @classmethod
+    def _is_a_page(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("expected a URL that begins with https:// (or http://)")
+        return value
 
     def load_config(self, environment: Mapping[str, str]) -> NotifierConfig:
         """The channels and routes that these settings name.

@@ -12,6 +12,7 @@ class FastClock:
         self._factor = factor
         self._begun = time.monotonic()
         self._start = datetime.now(UTC)
+        self._skipped = 0.0
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._passed())
@@ -22,5 +23,9 @@ class FastClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds) / self._factor)
 
+    def skip(self, seconds: float) -> None:
+        """Let this pass at once; who sleeps goes on sleeping."""
+        self._skipped += seconds
+
     def _passed(self) -> float:
-        return (time.monotonic() - self._begun) * self._factor
+        return (time.monotonic() - self._begun) * self._factor + self._skipped

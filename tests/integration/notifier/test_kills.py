@@ -24,6 +24,8 @@ STEPS = [
     "after AcquireConsumer",
     "before GetSnapshot",
     "after GetSnapshot",
+    "before GetEpisode",
+    "after GetEpisode",
     "before PutDeliveries",
     "after PutDeliveries",
     "before AckEvents",

@@ -70,6 +70,7 @@ GOOD = {
     },
     "ClaimDeliveries": {"channel": "lab", "owner_id": "n1"},
     "UpdateDelivery": {"delivery_id": "d1", "claim_token": 1, "state": 3},
+    "GetDelivery": {"delivery_id": "d1"},
     "ListDeliveries": {},
     "GetEpisode": {"episode_id": "ep-1"},
     "PutEpisode": {

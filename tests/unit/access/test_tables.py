@@ -188,6 +188,7 @@ async def test_services_do_what_nobody_else_does_and_no_more():
         "PutDeliveries",
         "ClaimDeliveries",
         "UpdateDelivery",
+        "GetDelivery",
         "GetEpisode",
         "PutEpisode",
     }

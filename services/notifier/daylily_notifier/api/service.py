@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 from uuid import uuid4
 
@@ -16,11 +16,11 @@ from daylily_notifier.api.errors import (
     UnknownChannelError,
 )
 from daylily_notifier.api.status import backlog, channel_status
-from daylily_notifier.channels.base import Channel, RefusedError
+from daylily_notifier.channels.base import RefusedError
 from daylily_notifier.domain.event import Event
 from daylily_notifier.domain.message import as_test, render
 from daylily_notifier.feed.process import Process
-from daylily_notifier.feed.worker import ChannelWorker
+from daylily_notifier.feed.roster import OpenChannel
 from daylily_runtime.calls import current_call
 
 SERVICE = "daylily.notifier.v1.NotifierService"
@@ -33,15 +33,6 @@ _OUTSIDE = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="outside")
 
 # The generated stubs have a type of their own for it, and only for the type checker.
 Context: TypeAlias = "notifier_pb2_grpc._ServicerContext"  # noqa: SLF001
-
-
-@dataclass(frozen=True)
-class OpenChannel:
-    """A configured channel with its worker."""
-
-    kind: str
-    channel: Channel
-    worker: ChannelWorker
 
 
 class NotifierServicer(notifier_pb2_grpc.NotifierServiceServicer):

@@ -3,11 +3,13 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from daylily_notifier.config.values import Duration, Section
+from daylily_notifier.config.flow import OptionalRate, OptionalWindow, QuietHours
+from daylily_notifier.config.templates import compile_template
+from daylily_notifier.config.values import Duration, Section, Text
 from daylily_notifier.domain.message import Message
 from daylily_notifier.domain.retries import Refusal, RetryPolicy
 
@@ -64,6 +66,14 @@ class Channel(Protocol):
         ...
 
 
+def _priority(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+PRIORITY_ORDER = ("LOW", "NORMAL", "URGENT")
+Priority = Annotated[Literal["LOW", "NORMAL", "URGENT"], BeforeValidator(_priority)]
+
+
 class RetrySettings(Section):
     """How the channel is tried again."""
 
@@ -95,6 +105,31 @@ class ChannelSettings(Section):
     concurrency: int = Field(default=8, ge=1, le=100)
     """Messages under way at once."""
     retry: RetrySettings = Field(default_factory=RetrySettings)
+    minimum_priority: Priority = "LOW"
+    """What has a lower one is not sent here. What has none counts as normal."""
+    quiet_hours: QuietHours | None = None
+    """Then only what is urgent goes out, or what its route lets pass; the rest comes after as one
+    message."""
+    rate: OptionalRate = None
+    """Messages in a time; what is more comes after as one message."""
+    digest: OptionalWindow = timedelta(minutes=1)
+    """Troubles of one kind that come within this after the first become one message."""
+    subject: Text = ""
+    body: Text = ""
+    """Templates instead of the usual texts."""
+
+    @field_validator("subject", "body")
+    @classmethod
+    def _is_a_template(cls, value: str) -> str:
+        if value:
+            compile_template(value)
+        return value
+
+    def takes(self, priority: str) -> bool:
+        """Whether events of this priority are sent here."""
+        return PRIORITY_ORDER.index(priority or "NORMAL") >= PRIORITY_ORDER.index(
+            self.minimum_priority
+        )
 
     @abstractmethod
     def open(self, name: str) -> Channel:

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from daylily_notifier.channels.base import ChannelSettings, Delivered, RefusedError, refused
 from daylily_notifier.channels.blocking import Blocking
+from daylily_notifier.config.flow import OptionalRate, Rate
 from daylily_notifier.config.values import Duration, Secret, Text
 from daylily_notifier.domain.message import Message
 
@@ -47,6 +48,7 @@ class MailSettings(ChannelSettings):
     """`kind: email`."""
 
     kind: Literal["email"]
+    rate: OptionalRate = Rate(30, timedelta(minutes=1))
     host: Text
     port: int = Field(default=587, ge=1, le=65535)
     security: Literal["starttls", "tls", "none"] = "starttls"

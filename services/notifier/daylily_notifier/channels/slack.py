@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, SecretStr
 
 from daylily_notifier.channels.base import Delivered, refused
 from daylily_notifier.channels.http import Http, HttpSettings, expect_success, web_address
+from daylily_notifier.config.flow import OptionalRate, Rate
 from daylily_notifier.config.values import Secret
 from daylily_notifier.domain.episodes import Act
 from daylily_notifier.domain.message import Message
@@ -40,6 +42,7 @@ class SlackSettings(HttpSettings):
     """`kind: slack`. The URL is the credential: whoever has it can post."""
 
     kind: Literal["slack"]
+    rate: OptionalRate = Rate(30, timedelta(minutes=1))
     webhook_url: Annotated[Secret, AfterValidator(_secret_address)]
 
     def open(self, name: str) -> "SlackChannel":

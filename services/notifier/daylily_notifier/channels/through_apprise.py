@@ -9,6 +9,7 @@ from pydantic import AfterValidator, SecretStr
 
 from daylily_notifier.channels.base import ChannelSettings, Delivered, refused
 from daylily_notifier.channels.blocking import Blocking
+from daylily_notifier.config.flow import OptionalRate, Rate
 from daylily_notifier.config.values import Secret
 from daylily_notifier.domain.episodes import Act
 from daylily_notifier.domain.message import Message
@@ -33,6 +34,7 @@ class AppriseSettings(ChannelSettings):
     """`kind: apprise`. The URL carries credentials."""
 
     kind: Literal["apprise"]
+    rate: OptionalRate = Rate(30, timedelta(minutes=1))
     url: Annotated[Secret, AfterValidator(_is_known)]
 
     def open(self, name: str) -> "AppriseChannel":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -49,6 +49,8 @@ class NotifierConfig:
 
     channels: Mapping[str, ChannelSettings]
     routes: tuple[Route, ...]
+    dead_letters: tuple[str, ...] = ()
+    """Channels that hear when another gives a message up."""
 
 
 def load_file(path: Path, environment: Environment) -> NotifierConfig:
@@ -83,10 +85,15 @@ def load(document: Document, environment: Environment) -> NotifierConfig:
         for name in route.channels:
             if name not in file.channels:
                 reader.fault(("routes", index, "channels"), f"there is no channel {name!r}")
+    for name in file.dead_letters:
+        if name not in file.channels:
+            reader.fault(("dead_letters",), f"there is no channel {name!r}")
     if reader.faults:
         raise ConfigError(reader.faults)
     return NotifierConfig(
-        MappingProxyType(channels), tuple(route.as_route() for route in file.routes)
+        MappingProxyType(channels),
+        tuple(route.as_route() for route in file.routes),
+        tuple(dict.fromkeys(file.dead_letters)),
     )
 
 
@@ -156,6 +163,7 @@ class _Route(Section):
 
     channels: Annotated[list[str], BeforeValidator(_texts)]
     match: _Match = Field(default_factory=_Match)
+    quiet_hours: Literal["", "pass", "hold"] = ""
 
     def as_route(self) -> Route:
         match = Match(
@@ -167,7 +175,7 @@ class _Route(Section):
             error_categories=self.match.error_category,
             labels=self.match.label,
         )
-        return Route(match, tuple(self.channels))
+        return Route(match, tuple(self.channels), self.quiet_hours)
 
 
 class _File(Section):
@@ -175,6 +183,7 @@ class _File(Section):
 
     channels: dict[str, dict[str, Any]] = Field(default_factory=dict)
     routes: list[_Route] = Field(default_factory=list)
+    dead_letters: Annotated[list[str], BeforeValidator(_texts)] = Field(default_factory=list)
 
 
 class _Reader:

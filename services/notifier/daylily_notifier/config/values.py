@@ -21,7 +21,8 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _duration(value: Any) -> timedelta:
+def parse_duration(value: Any) -> timedelta:
+    """A duration as the file writes it. Raises ValueError."""
     if isinstance(value, timedelta):
         return value
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
@@ -61,7 +62,7 @@ def _resolve(reference: dict[Any, Any], environment: Environment) -> str:
     raise ValueError("expected a text, {env: NAME} or {file: PATH}")
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Text = Annotated[str, BeforeValidator(_text)]
 """Written out, or `{env: NAME}`, or `{file: PATH}`."""
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]

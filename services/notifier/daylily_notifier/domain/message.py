@@ -146,7 +146,7 @@ def as_test(message: Message) -> Message:
 def headline_of(event: Event) -> str:
     """What happened, to whom, in a line."""
     if event.type == "EXTERNAL":
-        return _one_line(event.reason) or f"{_subject(event)}: a message from outside"
+        return as_line(event.reason) or f"{_subject(event)}: a message from outside"
     template = HEADLINES.get(event.type)
     if template is None:  # a type that is newer than this notifier
         return f"{_subject(event)}: {event.type.lower().replace('_', ' ')}"
@@ -165,7 +165,7 @@ def _facts(event: Event) -> list[tuple[str, str]]:
         ("Workset", event.workset_id),
         ("Where", _where(event)),
         ("Why", _why(event)),
-        ("Since", _time(event.occurred_at)),
+        ("Since", moment_text(event.occurred_at)),
         ("Again at", _text(event.details.get("available_at"))),
         ("Details", _other_details(event)),
         ("Priority", event.priority),
@@ -196,7 +196,7 @@ def _where(event: Event) -> str:
 
 def _why(event: Event) -> str:
     reason = "" if event.type == "EXTERNAL" else event.reason
-    parts = [event.error_category, _one_line(reason), _one_line(event.error_details)]
+    parts = [event.error_category, as_line(reason), as_line(event.error_details)]
     return ": ".join(dict.fromkeys(part for part in parts if part))
 
 
@@ -238,7 +238,8 @@ def _subject(event: Event) -> str:
     return event.subject_id or "The system"
 
 
-def _time(when: datetime) -> str:
+def moment_text(when: datetime) -> str:
+    """A time for people."""
     return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -249,9 +250,10 @@ def _text(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, str):
-        return _one_line(value)
+        return as_line(value)
     return json.dumps(value, ensure_ascii=False)
 
 
-def _one_line(text: str) -> str:
+def as_line(text: str) -> str:
+    """`text` without breaks."""
     return " ".join(text.split())

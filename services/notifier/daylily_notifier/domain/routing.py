@@ -66,12 +66,23 @@ class Route:
 
     match: Match
     channels: tuple[str, ...]
+    quiet_hours: str = ""
+    """In them: "pass", "hold" (also what is urgent), or empty: what is urgent passes."""
 
 
 def channels_for(event: Event, routes: tuple[Route, ...]) -> tuple[str, ...]:
     """The channels that some route names for `event`, each once, in the order of the routes."""
     named = (name for route in routes if route.match.passes(event) for name in route.channels)
     return tuple(dict.fromkeys(named))
+
+
+def passes_quiet_hours(event: Event, channel: str, routes: tuple[Route, ...]) -> bool:
+    """Whether some route sends `event` to `channel` although it is quiet there."""
+    return any(
+        route.quiet_hours == "pass" or (not route.quiet_hours and event.priority == "URGENT")
+        for route in routes
+        if channel in route.channels and route.match.passes(event)
+    )
 
 
 def _allows(wanted: frozenset[str], value: str) -> bool:

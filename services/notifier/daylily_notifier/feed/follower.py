@@ -11,9 +11,12 @@ from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import delivery_pb2, event_pb2
 
 from daylily_client import ConsumerLost, DaylilyError
-from daylily_notifier.api.convert import event_from_proto
-from daylily_notifier.domain.deliveries import delivery_id
-from daylily_notifier.domain.routing import Route, channels_for
+from daylily_notifier.api.convert import event_from_proto, part_to_proto
+from daylily_notifier.domain.deliveries import delivery_id, episode_id
+from daylily_notifier.domain.episodes import decide
+from daylily_notifier.domain.event import Event
+from daylily_notifier.feed.book import Book
+from daylily_notifier.feed.ledger import Ledger
 from daylily_notifier.feed.process import Process
 from daylily_notifier.feed.seat import CONSUMER, Grant
 
@@ -33,16 +36,16 @@ class Follower:
     """Reads the feed from the consumer's position on, and records what is to be delivered.
 
     Args:
+        book: the routes and channels of now.
         wake: told the name of a channel for which something was recorded.
     """
 
-    def __init__(
-        self, process: Process, routes: tuple[Route, ...], wake: Callable[[str], None]
-    ) -> None:
+    def __init__(self, process: Process, book: Book, wake: Callable[[str], None]) -> None:
         self._state = process.state
         self._clock = process.clock
         self._stats = process.stats
-        self._routes = routes
+        self._book = book
+        self._ledger = Ledger(process.state)
         self._wake = wake
         self._acked = ""
         self._acked_at = 0.0
@@ -55,6 +58,7 @@ class Follower:
         Raises:
             ConsumerLost: another notifier has the seat.
         """
+        self._ledger.forget()  # another may have written since
         self.heard_at = self._clock.now()
         try:
             await self._follow(grant)
@@ -73,15 +77,26 @@ class Follower:
                 raise
             except DaylilyError as error:
                 _log.warning("feed_interrupted", error=str(error))
+                self._ledger.forget()
             await self._clock.sleep(_PAUSE)
 
     async def _record(self, answer: state_pb2.WatchEventsResponse, grant: Grant) -> None:
-        """Keep the deliveries of all events of `answer`, then acknowledge them."""
-        deliveries = [delivery for event in answer.events for delivery in self._deliveries(event)]
+        """Keep the deliveries of all events of `answer`, then what they changed, then acknowledge.
+
+        In this order: an event is in an episode only when its deliveries are kept, and is
+        acknowledged only when it is in its episode.
+        """
+        events = [event_from_proto(event) for event in answer.events]
+        await self._ledger.learn(events)
+        deliveries = [
+            delivery
+            for event, proto in zip(events, answer.events, strict=True)
+            for delivery in self._deliveries(event, proto)
+        ]
         *first, last = [*batched(deliveries, AT_ONCE)] or [[]]
         for chunk in first:
             await self._state.put_deliveries(deliveries=chunk)
-        if last:
+        if last and not self._ledger.changed:
             # Only with the last of them: the cursor stands behind all events of the answer.
             await self._state.put_deliveries(
                 deliveries=last,
@@ -90,29 +105,40 @@ class Follower:
                 cursor=answer.cursor,
             )
             self._remember(answer.cursor)
+        elif last or self._ledger.changed:
+            if last:
+                await self._state.put_deliveries(deliveries=last)
+            await self._ledger.write()
+            await self._acknowledge(answer.cursor, grant)
         elif self._clock.monotonic() - self._acked_at >= _ACK_EVERY:
             await self._acknowledge(answer.cursor, grant)
         self._stats.events_handled += len(answer.events)
         for channel in {delivery.channel for delivery in deliveries}:
             self._wake(channel)
 
-    def _deliveries(self, event: event_pb2.Event) -> list[delivery_pb2.Delivery]:
-        channels = channels_for(event_from_proto(event), self._routes)
-        self._stats.events_unrouted += not channels
-        made = []
-        for channel in channels:
-            key = delivery_id(event.event_id, channel)
-            made.append(
-                delivery_pb2.Delivery(
-                    delivery_id=key,
-                    channel=channel,
-                    event=event,
-                    dedup_key=key,
-                    # Due since it happened: those recorded together are sent in their order.
-                    next_attempt_at=event.occurred_at,
-                )
+    def _deliveries(self, event: Event, proto: event_pb2.Event) -> Iterator[delivery_pb2.Delivery]:
+        told, changed = decide(
+            event, self._book.channels_for(event), self._ledger.of(event), self._book.tracks
+        )
+        self._ledger.stage(event, proto.subject, changed)
+        self._stats.events_unrouted += not told
+        for each in told:
+            key = delivery_id(event.event_id, each.channel, each.cause if each.extra else "")
+            yield delivery_pb2.Delivery(
+                delivery_id=key,
+                channel=each.channel,
+                event=proto,
+                dedup_key=key,
+                # Due since it happened: those recorded together are sent in their order.
+                next_attempt_at=proto.occurred_at,
+                episode_id=(
+                    episode_id(event.subject_kind, event.subject_id, each.cause)
+                    if each.cause
+                    else ""
+                ),
+                episode_part=part_to_proto(each.part),
+                opening_event_id=each.opening_event_id,
             )
-        return made
 
     async def _acknowledge(self, cursor: str, grant: Grant) -> None:
         if cursor and cursor != self._acked:
@@ -122,6 +148,7 @@ class Follower:
             self._remember(cursor)
 
     def _remember(self, cursor: str) -> None:
+        self._ledger.acknowledged()
         self._acked = cursor
         self._acked_at = self._clock.monotonic()
 

@@ -18,7 +18,7 @@ class Measures:
         self._metrics = metrics
         self._ended = metrics.counter(
             "notifier_deliveries",
-            "Attempts to deliver, by channel and outcome: delivered, retried or dead.",
+            "Deliveries by channel and outcome: delivered, retried, dead, or folded into another.",
             ("channel", "outcome"),
             cloudwatch="NotifierDeliveries",
         )
@@ -27,6 +27,13 @@ class Measures:
             "From the commit of an event to the channel's answer.",
             ("channel",),
             cloudwatch="NotifierDeliveryTime",
+            buckets=_BUCKETS,
+        )
+        self._answers = metrics.distribution(
+            "notifier_channel_answer_seconds",
+            "From sending a message to the channel's answer.",
+            ("channel",),
+            cloudwatch="NotifierChannelAnswerTime",
             buckets=_BUCKETS,
         )
 
@@ -45,10 +52,15 @@ class Measures:
             unit="Seconds",
         )
 
-    def delivered(self, channel: str, waited: timedelta) -> None:
-        """A channel took a message, this long after its event."""
+    def delivered(self, channel: str, waited: timedelta, answered: timedelta) -> None:
+        """A channel took a message, so long after its event, and answered within this."""
         self._ended.add(channel=channel, outcome="delivered")
         self._seconds.observe(waited.total_seconds(), channel=channel)
+        self._answers.observe(answered.total_seconds(), channel=channel)
+
+    def folded(self, channel: str) -> None:
+        """A delivery was counted instead of being sent."""
+        self._ended.add(channel=channel, outcome="folded")
 
     def retried(self, channel: str) -> None:
         """A channel refused a message, which is tried again."""

@@ -27,3 +27,5 @@ class Process:
     pauses: Pauses
     stats: Stats
     measures: Measures
+    base_url: str = ""
+    """Of the gateway's pages, for links; empty if there are none."""

@@ -1,24 +1,25 @@
 """From recorded deliveries to one channel."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from datetime import timedelta
 
 import structlog
 from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import delivery_pb2
 
-from daylily_client import ClaimLost, DaylilyError, InvalidArgument, NotFound, duration, timestamp
-from daylily_notifier.api.convert import event_from_proto, moment
-from daylily_notifier.channels.base import Channel, ChannelSettings, Delivered, RefusedError
-from daylily_notifier.domain.message import render
-from daylily_notifier.domain.retries import GiveUp, Refusal, RetryPolicy, TryAgain, after_refusal
+from daylily_client import DaylilyError, duration
+from daylily_notifier.api.convert import episode_from_proto, event_from_proto, moment
+from daylily_notifier.channels.base import Channel, ChannelSettings, RefusedError
+from daylily_notifier.domain.episodes import Act, Episode
+from daylily_notifier.domain.retries import Refusal, RetryPolicy
+from daylily_notifier.feed.book import Book
+from daylily_notifier.feed.composing import Composer
+from daylily_notifier.feed.gathering import Gatherings
+from daylily_notifier.feed.judging import Count, Fold, Judge, Later, Send
+from daylily_notifier.feed.outcomes import Outcomes
 from daylily_notifier.feed.process import Process
 from daylily_runtime import wait_first
-
-PENDING = delivery_pb2.DELIVERY_STATE_PENDING
-DELIVERED = delivery_pb2.DELIVERY_STATE_DELIVERED
-DEAD = delivery_pb2.DELIVERY_STATE_DEAD
 
 _IDLE = 10.0
 """Seconds after which state is asked though nothing woke the worker: a delivery that was set due
@@ -26,19 +27,22 @@ again through another replica is found then."""
 _SHORTEST = 0.1
 _CLAIM_MARGIN = timedelta(seconds=5)
 _LONGEST_PROBE_PAUSE = timedelta(seconds=30)
-_ANSWER_BYTES = 1024
+_PUT_OFF = 2.0
+"""Seconds for which a delivery waits that could not be decided about."""
+_MANY = 100
+"""So many are claimed at once where the last ones were not sent but counted, which is quick."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class ChannelWorker:
-    """Claims what is due for one channel, sends it, and records how that ended.
+    """Claims what is due for one channel, sends or counts it, and records how that ended.
 
     While the channel refuses, one message at a time is tried, with pauses that grow.
     """
 
     def __init__(
-        self, name: str, settings: ChannelSettings, channel: Channel, process: Process
+        self, name: str, settings: ChannelSettings, channel: Channel, process: Process, book: Book
     ) -> None:
         self._name = name
         self._settings = settings
@@ -48,6 +52,13 @@ class ChannelWorker:
         self._state = process.state
         self._clock = process.clock
         self._lease = settings.timeout + _CLAIM_MARGIN
+        self._outcomes = Outcomes(name, self._policy, process, book)
+        self._gatherings = Gatherings(process)
+        self._judge = Judge(name, settings, process, self._gatherings, book)
+        self._composer = Composer(settings, process.base_url)
+        self._free = asyncio.Semaphore(settings.concurrency)
+        self._flooded = False
+        self._retired = asyncio.Event()
         self._failures = 0
         self._empty_looks = 0
         self._woken = asyncio.Event()
@@ -59,10 +70,10 @@ class ChannelWorker:
         self._woken.set()
 
     async def run(self) -> None:
-        """Deliver until the process stops."""
-        while not self._process.stopping.is_set():
-            await wait_first(self._process.active, self._process.stopping)
-            if self._process.stopping.is_set():
+        """Deliver until the process stops or this worker is retired."""
+        while not self._ends():
+            await wait_first(self._process.active, self._process.stopping, self._retired)
+            if self._ends():
                 return
             try:
                 pause = await self._turn()
@@ -70,6 +81,13 @@ class ChannelWorker:
                 _log.warning("deliveries_unavailable", channel=self._name, error=str(error))
                 pause = self._probe_pause(1)
             await self._rest(pause)
+
+    def retire(self) -> None:
+        """Begin nothing new: the channel is another one from now on."""
+        self._retired.set()
+
+    def _ends(self) -> bool:
+        return self._process.stopping.is_set() or self._retired.is_set()
 
     async def drained(self) -> None:
         """Return when nothing is under way: after `stopping`, so that no sent message is unrecorded."""
@@ -82,7 +100,11 @@ class ChannelWorker:
             self._empty_looks = 0
         if await self._process.pauses.get(self._state, self._name) is not None:
             return _IDLE
-        limit = 1 if self._failures else self._settings.concurrency
+        limit = self._settings.concurrency
+        if self._flooded:
+            limit = _MANY
+        if self._failures:
+            limit = 1
         claimed_at = self._clock.monotonic()
         claimed = await self._state.claim_deliveries(
             channel=self._name,
@@ -95,13 +117,15 @@ class ChannelWorker:
         self._empty_looks = 0
         self._idle.clear()
         try:
-            if self._process.stopping.is_set():  # nobody waits for what would begin now
+            if self._ends():  # nobody waits for what would begin now
                 await self._give_back(claimed.deliveries)
                 return 0.0
-            asked = await self._deliver_all(claimed, claimed_at)
+            sends = await self._settle(claimed.deliveries)
+            self._flooded = len(sends) < len(claimed.deliveries)
+            asked = await self._send_all(sends, claimed_at)
         finally:
             self._idle.set()
-        if self._failures:
+        if self._failures and sends:
             return max(self._probe_pause(self._failures), asked)
         return 0.0
 
@@ -110,9 +134,11 @@ class ChannelWorker:
         if seconds <= 0:
             return
         if self._failures:
-            await wait_first(self._process.stopping, self._clock.sleep(seconds))
+            await wait_first(self._process.stopping, self._retired, self._clock.sleep(seconds))
         else:
-            await wait_first(self._process.stopping, self._woken, self._clock.sleep(seconds))
+            await wait_first(
+                self._process.stopping, self._retired, self._woken, self._clock.sleep(seconds)
+            )
 
     def _until_next_look(self, claimed: state_pb2.ClaimDeliveriesResponse) -> float:
         """Pauses that double from short to long: an index of state's store may show what was just
@@ -129,25 +155,78 @@ class ChannelWorker:
         pause = self._policy.pause(failures, self._process.draw())
         return min(pause, _LONGEST_PROBE_PAUSE).total_seconds()
 
-    async def _deliver_all(
-        self, claimed: state_pb2.ClaimDeliveriesResponse, claimed_at: float
+    async def _settle(
+        self, deliveries: Iterable[delivery_pb2.Delivery]
+    ) -> list[tuple[delivery_pb2.Delivery, Send]]:
+        """Deal with all that is not sent by itself, and give what is."""
+        sends: list[tuple[delivery_pb2.Delivery, Send]] = []
+        counts: dict[str, list[delivery_pb2.Delivery]] = {}
+        records: list[Awaitable[None]] = []
+        for delivery in deliveries:
+            try:
+                verdict = await self._judge.judge(delivery)
+            except DaylilyError as error:
+                _log.warning("delivery_not_judged", channel=self._name, error=str(error))
+                verdict = Later(self._clock.now() + timedelta(seconds=_PUT_OFF))
+            match verdict:
+                case Send():
+                    self._judge.sent()
+                    sends.append((delivery, verdict))
+                case Fold(why, digest_id):
+                    records.append(self._outcomes.folded(delivery, why, digest_id))
+                case Later(at, digest_id):
+                    records.append(self._outcomes.put_off(delivery, at, digest_id))
+                case Count(gathering_id):
+                    counts.setdefault(gathering_id, []).append(delivery)
+        await asyncio.gather(*records)
+        for gathering_id, members in counts.items():
+            await self._count(gathering_id, members)
+        return sends
+
+    async def _count(self, gathering_id: str, members: list[delivery_pb2.Delivery]) -> None:
+        """Count these into a digest. Its carrier is due again at once, after those that wait."""
+        held = gathering_id == self._judge.held
+        try:
+            key, carrier = await self._gatherings.count(
+                gathering_id,
+                members,
+                None if held else self._settings.digest,
+                self._judge.why_held(gathering_id),
+            )
+        except DaylilyError as error:
+            _log.warning("digest_not_kept", channel=self._name, error=str(error))
+            later = self._clock.now() + timedelta(seconds=_PUT_OFF)
+            await asyncio.gather(*(self._outcomes.put_off(each, later) for each in members))
+            return
+        await asyncio.gather(
+            *(
+                self._outcomes.put_off(each, self._clock.now(), key)
+                if each.delivery_id == carrier
+                else self._outcomes.folded(each, "counted into a digest", key)
+                for each in members
+            )
+        )
+
+    async def _send_all(
+        self, sends: list[tuple[delivery_pb2.Delivery, Send]], claimed_at: float
     ) -> float:
         """Send all, those about one thing in order; seconds that the channel asked to be left alone."""
-        groups: dict[str, list[delivery_pb2.Delivery]] = {}
-        for delivery in claimed.deliveries:
-            groups.setdefault(delivery.event.subject.id, []).append(delivery)
+        groups: dict[str, list[tuple[delivery_pb2.Delivery, Send]]] = {}
+        for delivery, how in sends:
+            groups.setdefault(delivery.event.subject.id, []).append((delivery, how))
         # A message that is begun too late could outlive its claim, and be sent by another as well.
         begin_until = claimed_at + _CLAIM_MARGIN.total_seconds()
         refusals: list[Refusal] = []
         taken = 0
 
-        async def deliver(group: list[delivery_pb2.Delivery]) -> None:
+        async def deliver(group: list[tuple[delivery_pb2.Delivery, Send]]) -> None:
             nonlocal taken
-            for index, delivery in enumerate(group):
-                if self._clock.monotonic() >= begin_until:
-                    await self._give_back(group[index:])
-                    return
-                refusal = await self._deliver(delivery)
+            for index, (delivery, how) in enumerate(group):
+                async with self._free:
+                    if self._clock.monotonic() >= begin_until:
+                        await self._give_back(each for each, _ in group[index:])
+                        return
+                    refusal = await self._deliver(delivery, how)
                 if refusal is None or refusal.permanent:
                     taken += 1
                 else:
@@ -156,128 +235,48 @@ class ChannelWorker:
         async with asyncio.TaskGroup() as tasks:
             for group in groups.values():
                 tasks.create_task(deliver(group))
-        self._failures = 0 if taken or not refusals else self._failures + 1
+        if taken:
+            self._failures = 0
+        elif refusals:
+            self._failures += 1
         asked = [refusal.retry_after for refusal in refusals if refusal.retry_after is not None]
         return max(asked, default=timedelta(0)).total_seconds()
 
     async def _give_back(self, deliveries: Iterable[delivery_pb2.Delivery]) -> None:
         """Set due as before what was claimed and not begun: in order, rather than after the lease."""
         for delivery in deliveries:
-            await self._record(
-                state_pb2.UpdateDeliveryRequest(
-                    delivery_id=delivery.delivery_id,
-                    claim_token=delivery.claim_token,
-                    state=PENDING,
-                    next_attempt_at=delivery.next_attempt_at,
-                )
-            )
+            await self._outcomes.put_off(delivery, None)
 
-    async def _deliver(self, delivery: delivery_pb2.Delivery) -> Refusal | None:
+    async def _deliver(self, delivery: delivery_pb2.Delivery, how: Send) -> Refusal | None:
         """One attempt, and its record."""
         try:
-            message = render(
-                event_from_proto(delivery.event), delivery.dedup_key or delivery.delivery_id
+            episode = await self._episode_of(delivery, how)
+            message = self._composer.compose(
+                event_from_proto(delivery.event),
+                how,
+                how.dedup_key or delivery.dedup_key or delivery.delivery_id,
+                episode,
             )
-            delivered = await self._channel.send(message)
+            done = await self._channel.send(message)
         except RefusedError as error:
             refusal = error.refusal
         except Exception as error:  # noqa: BLE001 - one faulty channel must not end the others
             _log.exception("channel_faulty", channel=self._name)
             refusal = Refusal(permanent=False, answer=repr(error))
         else:
-            await self._record_delivered(delivery, delivered)
+            await self._outcomes.delivered(delivery, done, how.digest_id)
             return None
-        await self._record_refusal(delivery, refusal)
+        await self._outcomes.refused(delivery, refusal)
         return refusal
 
-    async def _record_delivered(
-        self, delivery: delivery_pb2.Delivery, delivered: Delivered
-    ) -> None:
-        latency = self._clock.now() - moment(delivery.event.occurred_at)
-        await self._record(
-            state_pb2.UpdateDeliveryRequest(
-                delivery_id=delivery.delivery_id,
-                claim_token=delivery.claim_token,
-                state=DELIVERED,
-                answer=_fitting(delivered.answer),
-                latency=duration(delivered.latency),
-                external_ref=delivered.ref,
-            )
-        )
-        self._process.stats.delivered += 1
-        self._process.stats.latencies.append(latency)
-        self._process.measures.delivered(self._name, latency)
-        _log.info(
-            "delivered",
-            channel=self._name,
-            delivery_id=delivery.delivery_id,
-            event_id=delivery.event.event_id,
-            workset_id=delivery.event.workset_id,
-            ref=delivered.ref,
-        )
-
-    async def _record_refusal(self, delivery: delivery_pb2.Delivery, refusal: Refusal) -> None:
-        decision = after_refusal(
-            refusal,
-            self._policy,
-            attempts=max(delivery.attempts, 1),
-            created_at=moment(delivery.created_at),
-            now=self._clock.now(),
-            draw=self._process.draw(),
-        )
-        update = state_pb2.UpdateDeliveryRequest(
-            delivery_id=delivery.delivery_id, claim_token=delivery.claim_token
-        )
-        match decision:
-            case TryAgain(at):
-                update.state = PENDING
-                update.next_attempt_at.CopyFrom(timestamp(at))
-                update.answer = _fitting(refusal.answer)
-                self._process.stats.retried += 1
-                self._process.measures.retried(self._name)
-            case GiveUp(why):
-                update.state = DEAD
-                update.answer = _fitting(why)
-                self._process.stats.dead += 1
-                self._process.measures.dead(self._name)
-        await self._record(update)
-        _log.warning(
-            "refused",
-            channel=self._name,
-            delivery_id=delivery.delivery_id,
-            event_id=delivery.event.event_id,
-            attempts=delivery.attempts,
-            answer=refusal.answer,
-            dead=isinstance(decision, GiveUp),
-        )
-
-    async def _record(self, update: state_pb2.UpdateDeliveryRequest) -> None:
-        """Write the outcome, for as long as it takes: without it the message is sent again."""
-        failures = 0
-        while True:
-            try:
-                await self._state.update_delivery(
-                    delivery_id=update.delivery_id,
-                    claim_token=update.claim_token,
-                    state=update.state,
-                    next_attempt_at=(
-                        update.next_attempt_at if update.HasField("next_attempt_at") else None
-                    ),
-                    answer=update.answer,
-                    latency=update.latency if update.HasField("latency") else None,
-                    external_ref=update.external_ref,
-                )
-            except (ClaimLost, NotFound, InvalidArgument) as error:
-                # Also what a repeat gets whose first attempt went through and lost its answer.
-                _log.warning("outcome_not_recorded", channel=self._name, error=str(error))
-                return
-            except DaylilyError as error:
-                failures += 1
-                _log.warning("outcome_pending", channel=self._name, error=str(error))
-                await self._clock.sleep(self._probe_pause(failures))
-            else:
-                return
-
-
-def _fitting(answer: str) -> str:
-    return answer.encode()[:_ANSWER_BYTES].decode(errors="ignore")
+    async def _episode_of(self, delivery: delivery_pb2.Delivery, how: Send) -> Episode | None:
+        """The episode, for a message that says how it went on."""
+        if how.digest is not None or not delivery.episode_id or how.thread is None:
+            return None
+        if how.thread.act is Act.OPEN:
+            return None
+        try:
+            answer = await self._state.get_episode(episode_id=delivery.episode_id)
+        except DaylilyError:
+            return None  # the message does without
+        return episode_from_proto(answer.episode)

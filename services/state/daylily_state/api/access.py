@@ -85,6 +85,7 @@ def rules(holders: Holders) -> Rules:
         "PutDeliveries": SERVICES_ONLY,
         "ClaimDeliveries": SERVICES_ONLY,
         "UpdateDelivery": SERVICES_ONLY,
+        "GetDelivery": SERVICES_ONLY,
         "ListDeliveries": _LOOKS,
         "GetEpisode": SERVICES_ONLY,
         "PutEpisode": SERVICES_ONLY,

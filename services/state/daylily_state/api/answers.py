@@ -241,6 +241,9 @@ def delivery(kept: Delivery) -> delivery_pb2.Delivery:
         created_at=timestamp(kept.created_at),
         updated_at=timestamp(kept.updated_at),
         version=kept.version,
+        episode_part=enums.EPISODE_PART[kept.episode_part],
+        opening_event_id=kept.opening_event_id,
+        digest_id=kept.digest_id,
     )
 
 
@@ -257,4 +260,5 @@ def episode(kept: Episode) -> delivery_pb2.Episode:
         opened_at=timestamp(kept.opened_at),
         closed_at=timestamp(kept.closed_at),
         version=kept.version,
+        data=kept.data,
     )

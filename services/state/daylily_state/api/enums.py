@@ -12,7 +12,7 @@ from daylily_state.domain.model import (
     SubjectKind,
     WorksetState,
 )
-from daylily_state.domain.records import DeliveryState, EpisodeState
+from daylily_state.domain.records import DeliveryState, EpisodePart, EpisodeState
 
 # Looked up by name, so a member that the contract does not have ends the import.
 WORKSET_STATE: Final = {
@@ -43,4 +43,10 @@ DELIVERY_STATE: Final = {
 EPISODE_STATE: Final = {
     member: delivery_pb2.EpisodeState.Value(f"EPISODE_STATE_{member.name}")
     for member in EpisodeState
+}
+EPISODE_PART: Final = {
+    member: delivery_pb2.EpisodePart.Value(
+        f"EPISODE_PART_{member.name if member else 'UNSPECIFIED'}"
+    )
+    for member in EpisodePart
 }

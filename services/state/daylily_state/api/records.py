@@ -22,7 +22,13 @@ from daylily_state.domain.model import (
     WorksetState,
     lane_of,
 )
-from daylily_state.domain.records import Delivery, DeliveryState, Episode, EpisodeState
+from daylily_state.domain.records import (
+    Delivery,
+    DeliveryState,
+    Episode,
+    EpisodePart,
+    EpisodeState,
+)
 
 _CLAIMS_DEFAULT: Final = 10
 _ID_BYTES: Final = 128
@@ -125,6 +131,7 @@ class RecordCalls:
         read.text("answer", request.answer, limits.ANSWER_BYTES)
         read.text("external_ref", request.external_ref, _REF_BYTES)
         read.id("episode_id", request.episode_id, _ID_BYTES, needed=False)
+        read.id("digest_id", request.digest_id, _ID_BYTES, needed=False)
         latency = read.length(request, "latency")
         if latency is not None:
             read.duration("latency", latency, timedelta(0), _LATENCY_MOST)
@@ -137,10 +144,21 @@ class RecordCalls:
             latency=latency,
             external_ref=request.external_ref,
             episode_id=request.episode_id,
+            digest_id=request.digest_id,
         )
         read.done()
         marked = await self.records.mark(marking)
         return state_pb2.UpdateDeliveryResponse(delivery=answers.delivery(marked))
+
+    async def GetDelivery(
+        self, request: state_pb2.GetDeliveryRequest, context: Context
+    ) -> state_pb2.GetDeliveryResponse:
+        del context
+        read = Reader()
+        read.id("delivery_id", request.delivery_id, _ID_BYTES)
+        read.done()
+        found = await self.records.delivery(request.delivery_id)
+        return state_pb2.GetDeliveryResponse(delivery=answers.delivery(found))
 
     async def ListDeliveries(
         self, request: state_pb2.ListDeliveriesRequest, context: Context
@@ -197,6 +215,7 @@ def _delivery(read: Reader, message: delivery_pb2.Delivery, field: str, now: dat
     read.id(f"{field}.channel", message.channel, limits.NAME_BYTES)
     read.text(f"{field}.dedup_key", message.dedup_key, _ID_BYTES)
     read.id(f"{field}.episode_id", message.episode_id, _ID_BYTES, needed=False)
+    read.word(f"{field}.opening_event_id", message.opening_event_id, _ID_BYTES, needed=False)
     return Delivery(
         delivery_id=message.delivery_id,
         channel=message.channel,
@@ -216,6 +235,10 @@ def _delivery(read: Reader, message: delivery_pb2.Delivery, field: str, now: dat
         created_at=now,
         updated_at=now,
         version=1,
+        episode_part=read.choice(
+            EpisodePart, message.episode_part, f"{field}.episode_part", EpisodePart.NONE
+        ),
+        opening_event_id=message.opening_event_id,
     )
 
 
@@ -279,6 +302,8 @@ def _episode(read: Reader, message: delivery_pb2.Episode) -> Episode:
     for channel, ref in message.external_refs.items():
         read.id("episode.external_refs", channel, limits.NAME_BYTES)
         read.text(f"episode.external_refs.{channel[:80]}", ref, _REF_BYTES)
+    if len(message.data) > limits.EPISODE_BYTES:
+        read.wrong("episode.data", f"larger than {limits.EPISODE_BYTES} bytes")
     return Episode(
         episode_id=message.episode_id,
         subject_kind=read.needed_choice(SubjectKind, message.subject.kind, "episode.subject.kind"),
@@ -292,4 +317,5 @@ def _episode(read: Reader, message: delivery_pb2.Episode) -> Episode:
         opened_at=_moment(read, message, "episode.opened_at"),
         closed_at=_moment(read, message, "episode.closed_at"),
         version=message.version,
+        data=message.data,
     )

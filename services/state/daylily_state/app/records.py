@@ -146,6 +146,13 @@ class Records:
             raise DeliveryNotFoundError(delivery_id=marking.delivery_id)
         return marked
 
+    async def delivery(self, delivery_id: str) -> Delivery:
+        """A delivery. Raises DeliveryNotFoundError."""
+        found = await self._store.get_delivery(delivery_id)
+        if found is None:
+            raise DeliveryNotFoundError(delivery_id=delivery_id)
+        return found
+
     async def list_deliveries(
         self, wanted: DeliveryFilter, token: str, limit: int
     ) -> tuple[Sequence[Delivery], str]:

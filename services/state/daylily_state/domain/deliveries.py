@@ -28,6 +28,7 @@ class Marking:
     latency: timedelta | None = None
     external_ref: str = ""
     episode_id: str = ""
+    digest_id: str = ""
 
 
 def claim(delivery: Delivery, owner_id: str, lease: timedelta, now: datetime) -> Delivery | None:
@@ -71,6 +72,8 @@ def mark(delivery: Delivery, marking: Marking, now: datetime) -> Delivery:
         latency=marking.latency if marking.latency is not None else delivery.latency,
         external_ref=marking.external_ref or delivery.external_ref,
         episode_id=marking.episode_id or delivery.episode_id,
+        # Who sends it again by hand wants it for itself.
+        digest_id="" if again else marking.digest_id or delivery.digest_id,
         claimed_by="",
         claim_expires_at=None,
         updated_at=now,

@@ -38,6 +38,17 @@ class Snapshot:
     written_at: datetime
 
 
+class EpisodePart(IntEnum):
+    """What a delivery does to an episode; NONE: it stands alone."""
+
+    NONE = 0
+    OPENING = 1
+    REPEAT = 2
+    AGAIN = 3
+    ACKNOWLEDGEMENT = 4
+    RECOVERY = 5
+
+
 class DeliveryState(IntEnum):
     """How far a delivery is."""
 
@@ -70,6 +81,9 @@ class Delivery:
     created_at: datetime
     updated_at: datetime
     version: int
+    episode_part: EpisodePart = EpisodePart.NONE
+    opening_event_id: str = ""
+    digest_id: str = ""
 
     @property
     def due_at(self) -> datetime | None:
@@ -104,3 +118,4 @@ class Episode:
     opened_at: datetime | None = None
     closed_at: datetime | None = None
     version: int = 0
+    data: bytes = b""

@@ -1834,6 +1834,7 @@ class UpdateDeliveryRequest(_message.Message):
     LATENCY_FIELD_NUMBER: _builtins.int
     EXTERNAL_REF_FIELD_NUMBER: _builtins.int
     EPISODE_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_ID_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     claim_token: _builtins.int
     """From ClaimDeliveries. 0 only for setting a DEAD or DELIVERED one PENDING again."""
@@ -1842,6 +1843,8 @@ class UpdateDeliveryRequest(_message.Message):
     answer: _builtins.str
     external_ref: _builtins.str
     episode_id: _builtins.str
+    digest_id: _builtins.str
+    """Kept as it was when empty; emptied when an ended delivery is set PENDING again."""
     @_builtins.property
     def next_attempt_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -1857,10 +1860,11 @@ class UpdateDeliveryRequest(_message.Message):
         latency: _duration_pb2.Duration | None = ...,
         external_ref: _builtins.str = ...,
         episode_id: _builtins.str = ...,
+        digest_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["latency", b"latency", "next_attempt_at", b"next_attempt_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "claim_token", b"claim_token", "delivery_id", b"delivery_id", "episode_id", b"episode_id", "external_ref", b"external_ref", "latency", b"latency", "next_attempt_at", b"next_attempt_at", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "claim_token", b"claim_token", "delivery_id", b"delivery_id", "digest_id", b"digest_id", "episode_id", b"episode_id", "external_ref", b"external_ref", "latency", b"latency", "next_attempt_at", b"next_attempt_at", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1885,6 +1889,45 @@ class UpdateDeliveryResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateDeliveryResponse: _TypeAlias = UpdateDeliveryResponse  # noqa: Y015
+
+@_typing.final
+class GetDeliveryRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_ID_FIELD_NUMBER: _builtins.int
+    delivery_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        delivery_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery_id", b"delivery_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeliveryRequest: _TypeAlias = GetDeliveryRequest  # noqa: Y015
+
+@_typing.final
+class GetDeliveryResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELIVERY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def delivery(self) -> _delivery_pb2.Delivery: ...
+    def __init__(
+        self,
+        *,
+        delivery: _delivery_pb2.Delivery | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivery", b"delivery"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDeliveryResponse: _TypeAlias = GetDeliveryResponse  # noqa: Y015
 
 @_typing.final
 class ListDeliveriesRequest(_message.Message):

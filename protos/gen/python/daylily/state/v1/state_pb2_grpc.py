@@ -196,6 +196,11 @@ class StateServiceStub:
                 request_serializer=daylily_dot_state_dot_v1_dot_state__pb2.UpdateDeliveryRequest.SerializeToString,
                 response_deserializer=daylily_dot_state_dot_v1_dot_state__pb2.UpdateDeliveryResponse.FromString,
                 _registered_method=True)
+        self.GetDelivery = channel.unary_unary(
+                '/daylily.state.v1.StateService/GetDelivery',
+                request_serializer=daylily_dot_state_dot_v1_dot_state__pb2.GetDeliveryRequest.SerializeToString,
+                response_deserializer=daylily_dot_state_dot_v1_dot_state__pb2.GetDeliveryResponse.FromString,
+                _registered_method=True)
         self.ListDeliveries = channel.unary_unary(
                 '/daylily.state.v1.StateService/ListDeliveries',
                 request_serializer=daylily_dot_state_dot_v1_dot_state__pb2.ListDeliveriesRequest.SerializeToString,
@@ -502,6 +507,14 @@ class StateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetDelivery(self, request, context):
+        """Reads one delivery, strongly consistent. Called by the notifier.
+        Fails with NOT_FOUND (DELIVERY_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDeliveries(self, request, context):
         """Lists deliveries, newest first. Called by the notifier for people.
         Fails with INVALID_ARGUMENT (INVALID_CURSOR).
@@ -682,6 +695,11 @@ def add_StateServiceServicer_to_server(servicer, server):
                     servicer.UpdateDelivery,
                     request_deserializer=daylily_dot_state_dot_v1_dot_state__pb2.UpdateDeliveryRequest.FromString,
                     response_serializer=daylily_dot_state_dot_v1_dot_state__pb2.UpdateDeliveryResponse.SerializeToString,
+            ),
+            'GetDelivery': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDelivery,
+                    request_deserializer=daylily_dot_state_dot_v1_dot_state__pb2.GetDeliveryRequest.FromString,
+                    response_serializer=daylily_dot_state_dot_v1_dot_state__pb2.GetDeliveryResponse.SerializeToString,
             ),
             'ListDeliveries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDeliveries,
@@ -1543,6 +1561,33 @@ class StateService:
             '/daylily.state.v1.StateService/UpdateDelivery',
             daylily_dot_state_dot_v1_dot_state__pb2.UpdateDeliveryRequest.SerializeToString,
             daylily_dot_state_dot_v1_dot_state__pb2.UpdateDeliveryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDelivery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/daylily.state.v1.StateService/GetDelivery',
+            daylily_dot_state_dot_v1_dot_state__pb2.GetDeliveryRequest.SerializeToString,
+            daylily_dot_state_dot_v1_dot_state__pb2.GetDeliveryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -193,6 +193,10 @@ class StateServiceStub:
     """Records how an attempt ended. Called by the notifier; a dead letter is set PENDING by Redeliver.
     Fails with NOT_FOUND (DELIVERY_NOT_FOUND), ABORTED (CLAIM_LOST).
     """
+    GetDelivery: _grpc.UnaryUnaryMultiCallable[_state_pb2.GetDeliveryRequest, _state_pb2.GetDeliveryResponse]
+    """Reads one delivery, strongly consistent. Called by the notifier.
+    Fails with NOT_FOUND (DELIVERY_NOT_FOUND).
+    """
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_state_pb2.ListDeliveriesRequest, _state_pb2.ListDeliveriesResponse]
     """Lists deliveries, newest first. Called by the notifier for people.
     Fails with INVALID_ARGUMENT (INVALID_CURSOR).
@@ -366,6 +370,10 @@ class StateServiceAsyncStub(StateServiceStub):
     UpdateDelivery: _aio.UnaryUnaryMultiCallable[_state_pb2.UpdateDeliveryRequest, _state_pb2.UpdateDeliveryResponse]  # type: ignore[assignment]
     """Records how an attempt ended. Called by the notifier; a dead letter is set PENDING by Redeliver.
     Fails with NOT_FOUND (DELIVERY_NOT_FOUND), ABORTED (CLAIM_LOST).
+    """
+    GetDelivery: _aio.UnaryUnaryMultiCallable[_state_pb2.GetDeliveryRequest, _state_pb2.GetDeliveryResponse]  # type: ignore[assignment]
+    """Reads one delivery, strongly consistent. Called by the notifier.
+    Fails with NOT_FOUND (DELIVERY_NOT_FOUND).
     """
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_state_pb2.ListDeliveriesRequest, _state_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
     """Lists deliveries, newest first. Called by the notifier for people.
@@ -723,6 +731,16 @@ class StateServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_state_pb2.UpdateDeliveryResponse, _abc.Awaitable[_state_pb2.UpdateDeliveryResponse]]:
         """Records how an attempt ended. Called by the notifier; a dead letter is set PENDING by Redeliver.
         Fails with NOT_FOUND (DELIVERY_NOT_FOUND), ABORTED (CLAIM_LOST).
+        """
+
+    @_abc_1.abstractmethod
+    def GetDelivery(
+        self,
+        request: _state_pb2.GetDeliveryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_pb2.GetDeliveryResponse, _abc.Awaitable[_state_pb2.GetDeliveryResponse]]:
+        """Reads one delivery, strongly consistent. Called by the notifier.
+        Fails with NOT_FOUND (DELIVERY_NOT_FOUND).
         """
 
     @_abc_1.abstractmethod

@@ -55,6 +55,36 @@ DELIVERY_STATE_FOLDED: DeliveryState.ValueType  # 5
 """Counted into another message instead of being sent by itself."""
 Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
 
+class _EpisodePart:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EpisodePartEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EpisodePart.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EPISODE_PART_UNSPECIFIED: _EpisodePart.ValueType  # 0
+    EPISODE_PART_OPENING: _EpisodePart.ValueType  # 1
+    EPISODE_PART_REPEAT: _EpisodePart.ValueType  # 2
+    """Counted in the episode and not sent."""
+    EPISODE_PART_AGAIN: _EpisodePart.ValueType  # 3
+    """It happened once more after somebody had taken it up, so it is sent."""
+    EPISODE_PART_ACKNOWLEDGEMENT: _EpisodePart.ValueType  # 4
+    """Somebody took it up."""
+    EPISODE_PART_RECOVERY: _EpisodePart.ValueType  # 5
+
+class EpisodePart(_EpisodePart, metaclass=_EpisodePartEnumTypeWrapper):
+    """What a delivery does to an episode."""
+
+EPISODE_PART_UNSPECIFIED: EpisodePart.ValueType  # 0
+EPISODE_PART_OPENING: EpisodePart.ValueType  # 1
+EPISODE_PART_REPEAT: EpisodePart.ValueType  # 2
+"""Counted in the episode and not sent."""
+EPISODE_PART_AGAIN: EpisodePart.ValueType  # 3
+"""It happened once more after somebody had taken it up, so it is sent."""
+EPISODE_PART_ACKNOWLEDGEMENT: EpisodePart.ValueType  # 4
+"""Somebody took it up."""
+EPISODE_PART_RECOVERY: EpisodePart.ValueType  # 5
+Global___EpisodePart: _TypeAlias = EpisodePart  # noqa: Y015
+
 class _EpisodeState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -95,6 +125,9 @@ class Delivery(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EPISODE_PART_FIELD_NUMBER: _builtins.int
+    OPENING_EVENT_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_ID_FIELD_NUMBER: _builtins.int
     delivery_id: _builtins.str
     """Follows from event and channel, so recording an event twice makes one delivery."""
     channel: _builtins.str
@@ -108,10 +141,17 @@ class Delivery(_message.Message):
     external_ref: _builtins.str
     """Where the message is on the channel, such as an SNS message id or an issue's address."""
     episode_id: _builtins.str
+    """The episode that it belongs to, if any; GetEpisode has it."""
     claim_token: _builtins.int
     """Grows with every claim; UpdateDelivery must carry it."""
     claimed_by: _builtins.str
     version: _builtins.int
+    episode_part: Global___EpisodePart.ValueType
+    """What it does to that episode on this channel."""
+    opening_event_id: _builtins.str
+    """Event of the delivery that opened the episode on this channel; its own for an OPENING."""
+    digest_id: _builtins.str
+    """What it waits to be counted into, was counted into (FOLDED), or carries: a digest."""
     @_builtins.property
     def event(self) -> _event_pb2.Event: ...
     @_builtins.property
@@ -146,10 +186,13 @@ class Delivery(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        episode_part: Global___EpisodePart.ValueType = ...,
+        opening_event_id: _builtins.str = ...,
+        digest_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["claim_expires_at", b"claim_expires_at", "created_at", b"created_at", "event", b"event", "latency", b"latency", "next_attempt_at", b"next_attempt_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "attempts", b"attempts", "channel", b"channel", "claim_expires_at", b"claim_expires_at", "claim_token", b"claim_token", "claimed_by", b"claimed_by", "created_at", b"created_at", "dedup_key", b"dedup_key", "delivery_id", b"delivery_id", "episode_id", b"episode_id", "event", b"event", "external_ref", b"external_ref", "latency", b"latency", "next_attempt_at", b"next_attempt_at", "state", b"state", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "attempts", b"attempts", "channel", b"channel", "claim_expires_at", b"claim_expires_at", "claim_token", b"claim_token", "claimed_by", b"claimed_by", "created_at", b"created_at", "dedup_key", b"dedup_key", "delivery_id", b"delivery_id", "digest_id", b"digest_id", "episode_id", b"episode_id", "episode_part", b"episode_part", "event", b"event", "external_ref", b"external_ref", "latency", b"latency", "next_attempt_at", b"next_attempt_at", "opening_event_id", b"opening_event_id", "state", b"state", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -192,6 +235,7 @@ class Episode(_message.Message):
     OPENED_AT_FIELD_NUMBER: _builtins.int
     CLOSED_AT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
     episode_id: _builtins.str
     cause: _builtins.str
     """What it is about, such as "error" or "lock_timeout"."""
@@ -201,11 +245,13 @@ class Episode(_message.Message):
     last_event_id: _builtins.str
     version: _builtins.int
     """For the conditional write of PutEpisode; 0 before the first."""
+    data: _builtins.bytes
+    """What else the notifier keeps with it; 256 KiB at most."""
     @_builtins.property
     def subject(self) -> _event_pb2.Subject: ...
     @_builtins.property
     def external_refs(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What each channel opened for it: channel to issue, thread or incident."""
+        """The event that opened it on each channel; the delivery of that event has what the channel made."""
 
     @_builtins.property
     def opened_at(self) -> _timestamp_pb2.Timestamp: ...
@@ -225,10 +271,11 @@ class Episode(_message.Message):
         opened_at: _timestamp_pb2.Timestamp | None = ...,
         closed_at: _timestamp_pb2.Timestamp | None = ...,
         version: _builtins.int = ...,
+        data: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["closed_at", b"closed_at", "opened_at", b"opened_at", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "closed_at", b"closed_at", "episode_id", b"episode_id", "external_refs", b"external_refs", "first_event_id", b"first_event_id", "last_event_id", b"last_event_id", "occurrences", b"occurrences", "opened_at", b"opened_at", "state", b"state", "subject", b"subject", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "closed_at", b"closed_at", "data", b"data", "episode_id", b"episode_id", "external_refs", b"external_refs", "first_event_id", b"first_event_id", "last_event_id", b"last_event_id", "occurrences", b"occurrences", "opened_at", b"opened_at", "state", b"state", "subject", b"subject", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,213 @@
+"""What a channel holds back to say it in one message, as state keeps it.
+
+A *gathering* is a reason to hold back, such as worksets that fail on one cluster: it knows until when
+others wait after the first, and the digest that they go into. A *digest* counts its members. It grows
+until its carrier, one of them, is sent as it; then it is sealed. Members are in their digest before
+they are marked as counted, so a notifier that dies in between counts them again, and once.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from daylily.workset.v1 import delivery_pb2, event_pb2
+
+from daylily_client import EpisodeNotFound, VersionMismatch
+from daylily_notifier.api.convert import event_from_proto
+from daylily_notifier.domain import digests
+from daylily_notifier.domain.deliveries import digest_id
+from daylily_notifier.domain.digests import Digest
+from daylily_notifier.feed.process import Process
+
+T = TypeVar("T")
+
+_SUBJECT = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="notifier")
+_TRIES = 5
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """What is held back for one reason."""
+
+    first: str = ""
+    """The delivery that went out at once."""
+    until: datetime | None = None
+    """Those that follow it wait until then."""
+    digest: str = ""
+    """What the others were counted into last."""
+
+
+class Gatherings:
+    """Reads and writes the gatherings and digests of one channel."""
+
+    def __init__(self, process: Process) -> None:
+        self._state = process.state
+        self._clock = process.clock
+        self._waiting: dict[str, tuple[str, datetime]] = {}
+
+    async def begin(
+        self, gathering_id: str, delivery_id: str, window: timedelta
+    ) -> datetime | None:
+        """When this delivery's turn is; None: now, and others that come within `window` wait.
+
+        Raises:
+            DaylilyError: state does not say.
+        """
+        first, until = self._waiting.get(gathering_id, ("", None))
+        if until is not None and self._clock.now() < until and first != delivery_id:
+            return until  # it only ever grows
+
+        async def attempt() -> datetime | None:
+            kept, version = await self._gathering(gathering_id)
+            now = self._clock.now()
+            if kept.first == delivery_id:
+                return None  # it was begun before
+            if kept.until is not None and now < kept.until:
+                self._remember(gathering_id, kept.first, kept.until)
+                return kept.until
+            began = Gathering(delivery_id, now + window, kept.digest)
+            await self._put_gathering(gathering_id, began, version)
+            return None
+
+        return await _until_unchanged(attempt)
+
+    async def count(
+        self,
+        gathering_id: str,
+        deliveries: Sequence[delivery_pb2.Delivery],
+        window: timedelta | None,
+        why: str,
+    ) -> tuple[str, str]:
+        """Count these into the gathering's digest. Its id, and the delivery that carries it.
+
+        Raises:
+            DaylilyError: state did not take it; counted again, they are counted once.
+        """
+
+        async def attempt() -> tuple[str, str]:
+            kept, version = await self._gathering(gathering_id)
+            found, digest_version = await self._digest(kept.digest)
+            if found is None or found.sealed or found.full:
+                carrier = deliveries[0].delivery_id
+                kept = Gathering(
+                    first=kept.first,
+                    until=self._clock.now() + window if window is not None else None,
+                    digest=digest_id(carrier),
+                )
+                await self._put_gathering(gathering_id, kept, version)
+                found, digest_version = await self._digest(kept.digest)
+                if found is None or found.sealed:
+                    # A sealed one is that of a carrier that was sent again by hand.
+                    found = Digest(carrier, why=why)
+            grown = digests.with_events(
+                found, ((each.delivery_id, event_from_proto(each.event)) for each in deliveries)
+            )
+            if grown != found or not digest_version:
+                await self._put_digest(kept.digest, grown, digest_version)
+            return kept.digest, grown.carrier
+
+        return await _until_unchanged(attempt)
+
+    async def seal(self, key: str) -> Digest | None:
+        """The digest, which nothing is counted into any more. None: there is none.
+
+        Raises:
+            DaylilyError: state does not say.
+        """
+        return await self._change(key, lambda digest: replace(digest, sealed=True))
+
+    async def end(self, key: str, member: str) -> Digest | None:
+        """The digest after the trouble of one member is over.
+
+        Raises:
+            DaylilyError: state does not say.
+        """
+        return await self._change(key, lambda digest: digest.without(member))
+
+    async def digest(self, key: str) -> Digest | None:
+        """A digest as it is; None: there is none."""
+        return (await self._digest(key))[0]
+
+    def _remember(self, gathering_id: str, first: str, until: datetime) -> None:
+        now = self._clock.now()
+        self._waiting = {key: kept for key, kept in self._waiting.items() if kept[1] > now}
+        self._waiting[gathering_id] = (first, until)
+
+    async def _change(self, key: str, change: Callable[[Digest], Digest]) -> Digest | None:
+        async def attempt() -> Digest | None:
+            found, version = await self._digest(key)
+            if found is None:
+                return None
+            changed = change(found)
+            if changed != found:
+                await self._put_digest(key, changed, version)
+            return changed
+
+        return await _until_unchanged(attempt)
+
+    async def _gathering(self, gathering_id: str) -> tuple[Gathering, int]:
+        row = await self._row(gathering_id)
+        if row is None:
+            return Gathering(), 0
+        data = json.loads(row.data)
+        until = datetime.fromisoformat(data["until"]) if data["until"] else None
+        return Gathering(data["first"], until, data["digest"]), row.version
+
+    async def _digest(self, key: str) -> tuple[Digest | None, int]:
+        row = await self._row(key) if key else None
+        return (None, 0) if row is None else (digests.from_bytes(row.data), row.version)
+
+    async def _row(self, row_id: str) -> delivery_pb2.Episode | None:
+        try:
+            return (await self._state.get_episode(episode_id=row_id)).episode
+        except EpisodeNotFound:
+            return None
+
+    async def _put_gathering(self, row_id: str, kept: Gathering, version: int) -> None:
+        data = {
+            "first": kept.first,
+            "until": kept.until and kept.until.isoformat(),
+            "digest": kept.digest,
+        }
+        await self._put(row_id, "gathering", json.dumps(data).encode(), version, 0, is_open=True)
+
+    async def _put_digest(self, key: str, digest: Digest, version: int) -> None:
+        await self._put(
+            key,
+            "digest",
+            digests.to_bytes(digest),
+            version,
+            digest.total,
+            is_open=not digest.sealed or bool(digest.tags),
+        )
+
+    async def _put(
+        self, row_id: str, cause: str, data: bytes, version: int, count: int, *, is_open: bool
+    ) -> None:
+        await self._state.put_episode(
+            episode=delivery_pb2.Episode(
+                episode_id=row_id,
+                subject=_SUBJECT,
+                cause=cause,
+                state=(
+                    delivery_pb2.EPISODE_STATE_OPEN
+                    if is_open
+                    else delivery_pb2.EPISODE_STATE_CLOSED
+                ),
+                occurrences=count,
+                version=version,
+                data=data,
+            )
+        )
+
+
+async def _until_unchanged(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do it again while another notifier, about to lose the seat, writes in between."""
+    for _ in range(_TRIES - 1):
+        try:
+            return await attempt()
+        except VersionMismatch:
+            continue
+    return await attempt()
