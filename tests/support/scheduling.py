@@ -41,7 +41,7 @@ def workset(
             instance_types=instance_types,
             cluster=cluster,
         ),
-        estimate=estimate or Estimate(vcpu_hours=10.0),
+        estimate=estimate or Estimate(vcpu_hours=10.0, hours=1.0),
         available_at=available_at,
         dependencies_met=dependencies_met,
         version=version,

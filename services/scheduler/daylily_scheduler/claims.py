@@ -134,9 +134,10 @@ class ClaimDesk:
 
     def _pick(self, cluster_name: str) -> Pick | None:
         """The cluster's pick, assigned to it. Claims that wait are served before."""
+        now = self._clock.now()
+        self._book.ask(cluster_name, now)
         self._room.settle()
         pass_over = int(self._draw() * (self._spread + 1))
-        now = self._clock.now()
         question = Question(Kind.CLAIM, (cluster_name,), pass_over=pass_over)
         inputs = self._recorder.inputs(self._book, question, now) if self._recorder else None
         found = pick(self._book, cluster_name, now, pass_over)
@@ -144,7 +145,7 @@ class ClaimDesk:
             places = [(found.workset, found.placement)] if found is not None else []
             self._recorder.record(inputs, picked(places))
         if found is not None:
-            self._book.assign(found.workset, cluster_name)
+            self._book.assign(found.workset, cluster_name, now)
         return found
 
     async def _granted_before(self, claim: Claim) -> Grant | None:

@@ -77,7 +77,7 @@ class Forecaster:
             workset: as state has it now.
             after: worksets that have to end before.
         """
-        ahead = self._book.queue.ahead_of(workset)
+        ahead = self._book.queue.ahead_of(workset, self._book.behind())
         waits_for = frozenset(after)
         if waits_for or not workset.can_start(self._clock.now()):
             found = await self._play(workset, waits_for)
@@ -132,7 +132,9 @@ class Forecaster:
                 for workset_id in chosen[:PROMISES_A_ROUND]:
                     workset = self._book.queue.get(workset_id)
                     if workset is not None:
-                        self._told(workset, found, self._book.queue.ahead_of(workset))
+                        self._told(
+                            workset, found, self._book.queue.ahead_of(workset, self._book.behind())
+                        )
 
     # --- inside ---
 

@@ -4,7 +4,7 @@ import gzip
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daylily_scheduler.domain.book import Book
@@ -68,6 +68,7 @@ def kept_and_made_again(record):
         return replayed(path)
 
 
+@settings(deadline=None)
 @given(books, st.sampled_from(NAMES), st.integers(0, 3))
 def test_the_pick_of_a_claim(drawn, name, pass_over):
     book = filled(drawn)
@@ -80,6 +81,7 @@ def test_the_pick_of_a_claim(drawn, name, pass_over):
     assert list(replay.differences()) == []
 
 
+@settings(deadline=None)
 @given(books, st.lists(st.sampled_from(NAMES), min_size=1, max_size=4))
 def test_what_claims_that_wait_get(drawn, names):
     book = filled(drawn)
@@ -92,6 +94,7 @@ def test_what_claims_that_wait_get(drawn, names):
     assert kept_and_made_again(Record(inputs, live)).same
 
 
+@settings(deadline=None)
 @given(books, shapes)
 def test_the_decision_about_a_workset(drawn, shape):
     book = filled(drawn)

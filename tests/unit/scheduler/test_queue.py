@@ -72,8 +72,9 @@ def test_a_hold_keeps_its_place():
 def test_a_timer_of_a_workset_that_changed_since_does_nothing():
     queue = Queue()
     later = NOW + timedelta(minutes=5)
-    queue.put(workset("w", available_at=NOW + timedelta(minutes=1)), NOW)
-    queue.put(workset("w", available_at=later, version=2), NOW)
+    urgent = Priority.URGENT
+    queue.put(workset("w", priority=urgent, available_at=NOW + timedelta(minutes=1)), NOW)
+    queue.put(workset("w", priority=urgent, available_at=later, version=2), NOW)
     assert queue.advance(NOW + timedelta(minutes=2)) == []
     assert queue.advance(later) == ["w"]
     assert queue.next_due is None

@@ -5,13 +5,19 @@ change makes possible is noted in `changes`, for the claims that wait.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from daylily_scheduler.domain.cost import run_hours
 from daylily_scheduler.domain.fleet import Fleet
 from daylily_scheduler.domain.limits import Limits
 from daylily_scheduler.domain.model import Cluster, Customer, Workset, WorksetState
-from daylily_scheduler.domain.queue import Hold, Queue
+from daylily_scheduler.domain.plan import Plan
+from daylily_scheduler.domain.queue import Behind, Hold, Queue
 from daylily_scheduler.domain.resources import Resources
+from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
+from daylily_scheduler.domain.shares import Shares
+
+PlanKey = tuple[datetime, frozenset[str], tuple[int, int, int]]
 
 
 @dataclass(slots=True)
@@ -28,14 +34,26 @@ class Changes:
 
 
 class Book:
-    def __init__(self) -> None:
+    """What is known.
+
+    Args:
+        rules: the constants of the policy.
+    """
+
+    def __init__(self, rules: Rules = DEFAULT_RULES) -> None:
+        self.rules = rules
         self.clear()
 
     def clear(self) -> None:
         """Forgets everything, for beginning anew."""
-        self.queue = Queue()
+        self.queue = Queue(self.rules)
         self.fleet = Fleet()
         self.limits = Limits()
+        self.shares = Shares()
+        # The last plan, with what it was made for (plan_of).
+        self.plan: tuple[PlanKey, Plan] | None = None
+        self._asked: dict[str, datetime] = {}
+        self._review_at: datetime | None = None
         self.active: dict[str, Workset] = {}
         self._changes = Changes()
         self._silence: datetime | None = None
@@ -44,6 +62,25 @@ class Book:
         """What became possible since the last call."""
         changes, self._changes = self._changes, Changes()
         return changes
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """Changes whenever something changes that a decision depends on."""
+        return (self.queue.version, self.fleet.version, self.limits.version)
+
+    def behind(self) -> Behind:
+        """By how much the worksets of each customer stand back because of what it runs."""
+        capacity, known = self.fleet.total_vcpus, dict[str, timedelta]()
+
+        def behind(customer_id: str) -> timedelta:
+            found = known.get(customer_id)
+            if found is None:
+                weight = self.limits.weight(customer_id)
+                found = self.shares.handicap(customer_id, weight, capacity, self.rules)
+                known[customer_id] = found
+            return found
+
+        return behind
 
     # --- worksets ---
 
@@ -106,11 +143,12 @@ class Book:
 
     # --- picks on their way to a lock ---
 
-    def assign(self, workset: Workset, cluster_name: str) -> None:
+    def assign(self, workset: Workset, cluster_name: str, now: datetime | None = None) -> None:
         """Keeps the workset out of other picks and its room free while it is being locked."""
         self.queue.hold(workset.workset_id, Hold.ATTEMPT)
-        self._reserve(workset, cluster_name)
+        self._reserve(workset, cluster_name, now)
         self.limits.start(workset)
+        self.shares.start(workset)
 
     def give_up(self, workset_id: str, now: datetime, *, stale: bool) -> None:
         """The lock was not got. `stale`: state refused, so the workset is not what it seemed and
@@ -127,6 +165,7 @@ class Book:
         freed = self.fleet.release(workset_id)
         if freed:
             self._changes.freed.add(freed)
+        self.shares.end(workset_id)
         if self.limits.undo(workset_id):
             self._changes.everything = True
 
@@ -153,6 +192,7 @@ class Book:
 
     def remove_cluster(self, name: str) -> None:
         self.fleet.remove(name)
+        self._asked.pop(name, None)
         self._changes.everything = True
 
     def hear(self, name: str, at: datetime, now: datetime) -> None:
@@ -167,6 +207,19 @@ class Book:
         # Worksets that prefer this cluster may go elsewhere.
         if self.queue.asks_for(name):
             self._changes.everything = True
+
+    def ask(self, cluster_name: str, now: datetime) -> None:
+        """The cluster asks for work."""
+        self._asked[cluster_name] = now
+
+    def asked(self) -> dict[str, datetime]:
+        """When each cluster last asked for work."""
+        return dict(self._asked)
+
+    def asking(self, now: datetime) -> set[str]:
+        """The clusters that asked for work a moment ago: they take what is kept for them."""
+        since = now - self.rules.asks_for
+        return {name for name, at in self._asked.items() if at > since}
 
     def look_again(self, cluster_name: str) -> None:
         """Somebody new asks for work on this cluster."""
@@ -191,10 +244,18 @@ class Book:
             # A preferred cluster may have gone: its worksets may go elsewhere.
             self._changes.everything = True
         self._silence = silence
+        if self._review_at is not None and self._review_at <= now:
+            self._review_at = None
+            self._changes.everything = True
+
+    def review(self, at: datetime) -> None:
+        """All claims that wait are to be looked at again then, if nothing else happens."""
+        if self._review_at is None or at < self._review_at:
+            self._review_at = at
 
     def next_due(self, now: datetime) -> datetime | None:
         """When `advance` has something to do next."""
-        times = [self.queue.next_due, self.fleet.next_silence(now)]
+        times = [self.queue.next_due, self.fleet.next_silence(now), self._review_at]
         return min((at for at in times if at is not None), default=None)
 
     # --- inside ---
@@ -226,19 +287,27 @@ class Book:
     def _start(self, workset: Workset) -> None:
         self.active[workset.workset_id] = workset
         self.limits.start(workset)
+        self.shares.start(workset)
         if workset.cluster_name:
-            self._reserve(workset, workset.cluster_name)
+            self._reserve(workset, workset.cluster_name, workset.locked_at)
         else:
             self._free(workset.workset_id)
 
     def _end(self, workset_id: str) -> None:
         self.active.pop(workset_id, None)
         self._free(workset_id)
+        self.shares.end(workset_id)
         if self.limits.end(workset_id):
             self._changes.everything = True
 
-    def _reserve(self, workset: Workset, cluster_name: str) -> None:
-        freed = self.fleet.reserve(workset.workset_id, cluster_name, workset.needs.amount)
+    def _reserve(self, workset: Workset, cluster_name: str, since: datetime | None) -> None:
+        freed = self.fleet.reserve(
+            workset.workset_id,
+            cluster_name,
+            workset.needs.amount,
+            since,
+            run_hours(workset.needs, workset.estimate, self.rules),
+        )
         if freed:
             self._changes.freed.add(freed)
         if self.queue.asks_for(cluster_name):

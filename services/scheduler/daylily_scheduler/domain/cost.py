@@ -4,8 +4,12 @@ import math
 from dataclasses import dataclass
 
 from daylily_scheduler.domain.model import Cluster, Estimate, Needs
+from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 
 COMPUTE = "compute"
+TRANSFER = "transfer"
+IDLE = "idle"
+START = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +23,40 @@ def work_vcpu_hours(needs: Needs, estimate: Estimate) -> float:
     return estimate.vcpu_hours or needs.amount.vcpus * estimate.hours
 
 
-def cost_items(needs: Needs, estimate: Estimate, cluster: Cluster) -> tuple[CostItem, ...]:
-    """The parts of the cost. Work that nobody stated costs its estimate, the same everywhere."""
+def run_hours(needs: Needs, estimate: Estimate, rules: Rules = DEFAULT_RULES) -> float:
+    """How long a run is expected to take: as stated, else its work over its vCPUs, else a default."""
+    if estimate.hours:
+        return estimate.hours
+    if estimate.vcpu_hours and needs.amount.vcpus:
+        return estimate.vcpu_hours / needs.amount.vcpus
+    return rules.default_hours
+
+
+def cost_items(
+    needs: Needs, estimate: Estimate, cluster: Cluster, rules: Rules = DEFAULT_RULES
+) -> tuple[CostItem, ...]:
+    """What the run itself costs. Work that nobody stated costs its estimate, the same everywhere."""
     work = work_vcpu_hours(needs, estimate)
     compute = work * cluster.price_per_vcpu_hour_usd if work else estimate.cost_usd
-    return (CostItem(COMPUTE, compute),)
+    items = [CostItem(COMPUTE, compute)]
+    if estimate.data_gb and estimate.data_region not in {"", cluster.region}:
+        items.append(CostItem(TRANSFER, estimate.data_gb * rules.transfer_usd_per_gb))
+    return tuple(items)
+
+
+def idle_item(cluster: Cluster, longer_hours: float) -> tuple[CostItem, ...]:
+    """What it costs that the cluster has to live longer for the run than it would without it, by so
+    many hours. A run beside longer ones costs nothing here; one that keeps the cluster to itself
+    costs it for all its length.
+    """
+    usd = cluster.fixed_cost_per_hour_usd * longer_hours
+    return (CostItem(IDLE, usd),) if usd > 0 else ()
+
+
+def start_item(cluster: Cluster, hours: float) -> tuple[CostItem, ...]:
+    """What it costs to start such a cluster, which takes so many hours."""
+    usd = cluster.fixed_cost_per_hour_usd * hours
+    return (CostItem(START, usd),) if usd > 0 else ()
 
 
 def total_usd(items: tuple[CostItem, ...]) -> float:

@@ -1,16 +1,17 @@
 """Decisions with their reasons: where one workset would go, and why nothing goes."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import islice
 
 from daylily_scheduler.domain import reasons
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.feasibility import cluster_rejections, rejections
-from daylily_scheduler.domain.model import Workset, WorksetState
+from daylily_scheduler.domain.model import Cluster, Workset, WorksetState
 from daylily_scheduler.domain.order import CLASSES
-from daylily_scheduler.domain.placement import Placement, all_places
+from daylily_scheduler.domain.placement import Placement, all_places, place_on
+from daylily_scheduler.domain.plan import plan_of
 from daylily_scheduler.domain.reasons import Reason, ReasonCode
 
 # Reasons shown for an empty answer: enough to act on, few enough to read.
@@ -42,8 +43,8 @@ class Decision:
 def decide(
     book: Book, workset: Workset, now: datetime, dependencies: Iterable[Dependency] = ()
 ) -> Decision:
-    """Where a workset would go now if it were its turn."""
-    placements = tuple(all_places(workset, book.fleet, now))
+    """Where a workset would go now if every cluster asked for work."""
+    placements = tuple(_places(book, workset, now))
     why_not = general_reasons(book, workset, now, dependencies)
     best = next((place for place in placements if place.feasible), None)
     if best is None and workset.state is WorksetState.READY:
@@ -98,9 +99,12 @@ def why_nothing(book: Book, cluster_name: str, now: datetime) -> tuple[Reason, .
     if closed:
         return closed
     found: dict[ReasonCode, Reason] = {}
+    asking = {*book.asking(now), cluster_name}
     for workset in islice(_first_of_each_kind(book), KINDS_LOOKED_AT):
-        against = book.limits.rejections(workset) or rejections(
-            workset.needs, workset.estimate, cluster, book.fleet, now
+        against = (
+            book.limits.rejections(workset)
+            or rejections(workset.needs, workset.estimate, cluster, book.fleet, now)
+            or plan_reasons(book, workset, cluster, asking, now)
         )
         for reason in against:
             found.setdefault(reason.code, reason)
@@ -117,7 +121,60 @@ def why_nothing_anywhere(book: Book, now: datetime) -> tuple[Reason, ...]:
     return decide(book, first, now).reasons
 
 
+def plan_reasons(
+    book: Book, workset: Workset, cluster: Cluster, asking: Iterable[str], now: datetime
+) -> tuple[Reason, ...]:
+    """Why the plan does not start the workset on a cluster that has room for it."""
+    name = cluster.cluster_name
+    plan = plan_of(book, now, asking)
+    if workset.workset_id not in plan.choices and not plan.customer_may(workset):
+        return (reasons.customer_taken_up(workset.customer_id),)
+    choice = plan.choose(workset, book.queue.counts_as(workset))
+    if choice is None or (choice.starts_now and choice.best.cluster_name == name):
+        return ()
+    here = next((each for each in choice.options if each.cluster_name == name), None)
+    if here is not None and here.hours > 0:
+        other = plan.in_the_way(workset, name, choice.length)
+        if other is None:
+            return ()
+        if other.starts_now:
+            return (reasons.goes_first(name, other.workset.workset_id),)
+        at = now + timedelta(hours=other.best.hours)
+        return (reasons.reserved_for_another(name, other.workset.workset_id, at),)
+    usd = place_on(workset, cluster, book.fleet, book.rules).cost_usd
+    best = choice.best
+    if choice.starts_now:
+        return (reasons.cheaper_elsewhere(name, usd, best.cluster_name, best.placement.cost_usd),)
+    at = now + timedelta(hours=best.hours)
+    return (reasons.cheaper_later(name, usd, best.cluster_name, best.score_usd, at),)
+
+
+def plan_starts(book: Book, workset: Workset, cluster_name: str, now: datetime) -> bool:
+    """Whether the workset would start on this cluster now if every cluster asked."""
+    plan = plan_of(book, now, book.fleet.running(now))
+    choice = plan.choose(workset, book.queue.counts_as(workset))
+    return choice is not None and choice.starts_now and choice.best.cluster_name == cluster_name
+
+
 # --- inside ---
+
+
+def _places(book: Book, workset: Workset, now: datetime) -> list[Placement]:
+    """Every cluster as a place for the workset: first those where it could start, the best first."""
+    running = book.fleet.running(now)
+    places = []
+    for place in all_places(workset, book.fleet, now, book.rules):
+        cluster = running.get(place.cluster_name)
+        against = place.rejections
+        if cluster is not None and workset.state is WorksetState.READY:
+            by_wish_alone = all(r.code is ReasonCode.OTHER_CLUSTER_PREFERRED for r in against)
+            if by_wish_alone and plan_starts(book, workset, place.cluster_name, now):
+                # The cluster that it asks for has room, but not for it.
+                against = ()
+            elif not against:
+                against = plan_reasons(book, workset, cluster, running, now)
+        places.append(replace(place, rejections=against))
+    return sorted(places, key=lambda place: (len(place.rejections), place.key))
 
 
 def _dependency_reason(dependency: Dependency) -> Reason:

@@ -27,6 +27,10 @@ _LACKS = {
     ReasonCode.CLUSTER_DRAINING: "draining",
     ReasonCode.CLUSTER_SILENT: "silent",
     ReasonCode.OVER_MAX_COST: "dearer than it may cost",
+    ReasonCode.CUSTOMER_LIMIT: "its customer's limit is taken up",
+    ReasonCode.BEHIND_OTHERS: "another goes first",
+    ReasonCode.RESERVED_FOR_ANOTHER: "kept for another",
+    ReasonCode.CHEAPER_ELSEWHERE: "cheaper elsewhere",
 }
 _UNITS = {
     ReasonCode.NOT_ENOUGH_VCPUS: "vCPUs",
@@ -60,7 +64,7 @@ def explain(
     found = decision.reasons
     if workset.state is not WorksetState.READY:
         return _not_waiting(book, workset, found, now)
-    ahead = book.queue.ahead_of(workset)
+    ahead = book.queue.ahead_of(workset, book.behind())
     if ahead:
         found = (*found, reasons.behind_others(ahead))
     return Explanation(
@@ -135,7 +139,7 @@ def _remedies(
         match reason.code:
             case ReasonCode.DEPENDENCY_FAILED:
                 yield f"Set {reason.subject_id} READY again"
-            case ReasonCode.CUSTOMER_LIMIT:
+            case ReasonCode.CUSTOMER_LIMIT if reason.need:
                 yield f"Let {reason.subject_id} run {reason.need:g} worksets at once"
             case ReasonCode.BUDGET:
                 missing = reason.need - reason.have
@@ -158,7 +162,13 @@ def _remedies(
         yield f"Register a cluster with at least {_size(workset.needs.amount)}"
 
 
-_LIFTED = frozenset(_LACKS) - {ReasonCode.OTHER_CLUSTER_PREFERRED}
+_LIFTED = frozenset(_LACKS) - {
+    ReasonCode.OTHER_CLUSTER_PREFERRED,
+    ReasonCode.CUSTOMER_LIMIT,
+    ReasonCode.BEHIND_OTHERS,
+    ReasonCode.RESERVED_FOR_ANOTHER,
+    ReasonCode.CHEAPER_ELSEWHERE,
+}
 
 
 def _lifting(reason: Reason) -> str:

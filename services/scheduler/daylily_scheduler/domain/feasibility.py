@@ -15,6 +15,7 @@ from daylily_scheduler.domain.cost import cost_items, total_usd
 from daylily_scheduler.domain.fleet import Fleet
 from daylily_scheduler.domain.model import Cluster, Estimate, Needs
 from daylily_scheduler.domain.reasons import Reason
+from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 
 
 def has_room(needs: Needs, cluster: Cluster, fleet: Fleet, now: datetime) -> bool:
@@ -22,13 +23,24 @@ def has_room(needs: Needs, cluster: Cluster, fleet: Fleet, now: datetime) -> boo
     return (
         fleet.free(cluster.cluster_name).covers(needs.amount)
         and (not needs.zone or needs.zone == cluster.zone)
-        and not _lacks_instance_types(needs, cluster, fleet, now)
+        and not lacks_instance_types(needs, cluster, fleet, now)
     )
 
 
-def affordable(needs: Needs, estimate: Estimate, cluster: Cluster) -> bool:
+def lacks_instance_types(needs: Needs, cluster: Cluster, fleet: Fleet, now: datetime) -> bool:
+    """Whether it asks for other instance types, and some cluster in the running has them."""
+    wanted = needs.instance_types
+    return bool(wanted) and wanted.isdisjoint(cluster.instance_types) and fleet.offers(wanted, now)
+
+
+def affordable(
+    needs: Needs, estimate: Estimate, cluster: Cluster, rules: Rules = DEFAULT_RULES
+) -> bool:
+    """Whether the run itself costs no more there than it may. What it costs that the cluster lives
+    longer is not the run's.
+    """
     limit = estimate.max_cost_usd
-    return not limit or total_usd(cost_items(needs, estimate, cluster)) <= limit
+    return not limit or total_usd(cost_items(needs, estimate, cluster, rules)) <= limit
 
 
 def preferred_elsewhere(
@@ -63,7 +75,7 @@ def rejections(
     found = [*cluster_rejections(cluster, now), *_amount_rejections(needs, cluster, fleet)]
     if needs.zone and needs.zone != cluster.zone:
         found.append(reasons.wrong_zone(name, needs.zone, cluster.zone))
-    if _lacks_instance_types(needs, cluster, fleet, now):
+    if lacks_instance_types(needs, cluster, fleet, now):
         found.append(
             reasons.wrong_instance_type(name, needs.instance_types, cluster.instance_types)
         )
@@ -98,8 +110,3 @@ def _amount_rejections(needs: Needs, cluster: Cluster, fleet: Fleet) -> list[Rea
     if need.slots > free.slots:
         found.append(reasons.no_free_slot(name, need.slots, free.slots))
     return found
-
-
-def _lacks_instance_types(needs: Needs, cluster: Cluster, fleet: Fleet, now: datetime) -> bool:
-    wanted = needs.instance_types
-    return bool(wanted) and wanted.isdisjoint(cluster.instance_types) and fleet.offers(wanted, now)

@@ -5,7 +5,7 @@ this scheduler is about to lock. State counts too and has the last word: when it
 room, `refuse` notes what it said, until something changes on that cluster.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,8 +15,12 @@ from daylily_scheduler.domain.resources import NOTHING, UNSTATED_MB, Resources
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
+    """Room that a workset holds. It is expected to give it back `hours` after `since`."""
+
     cluster_name: str
     amount: Resources
+    since: datetime | None = None
+    hours: float = 0.0
 
 
 class Fleet:
@@ -31,6 +35,9 @@ class Fleet:
         self._offered: frozenset[str] = frozenset()
         self._running_from: datetime | None = None
         self._running_until: datetime | None = None
+        self._on: dict[str, dict[str, Reservation]] = {}
+        # Grows with every change that may change a decision.
+        self.version = 0
 
     # --- what is known ---
 
@@ -68,6 +75,15 @@ class Fleet:
         """What state said was free, of clusters where it refused since anything changed there."""
         return dict(self._refused)
 
+    def held_on(self, name: str) -> Iterable[Reservation]:
+        """What is held there, in no order."""
+        return self._on.get(name, {}).values()
+
+    @property
+    def total_vcpus(self) -> int:
+        """Of all clusters, as configured."""
+        return sum(cluster.capacity.vcpus for cluster in self._clusters.values())
+
     def holds(self, workset_id: str) -> bool:
         return workset_id in self._reservations
 
@@ -102,6 +118,8 @@ class Fleet:
         if known is not None and cluster.heard_at < known.heard_at:
             cluster = replace(cluster, heard_at=known.heard_at)
         self._clusters[cluster.cluster_name] = cluster
+        if known is None or not _same_place(cluster, known):
+            self.version += 1
         self._refused.pop(cluster.cluster_name, None)
         self._recount(cluster.cluster_name)
         self._running_from = None
@@ -109,6 +127,7 @@ class Fleet:
 
     def remove(self, name: str) -> None:
         if self._clusters.pop(name, None) is not None:
+            self.version += 1
             self._refused.pop(name, None)
             self._free.pop(name, None)
             self._running_from = None
@@ -120,15 +139,28 @@ class Fleet:
             self._clusters[name] = replace(known, heard_at=at)
             self._running_from = None
 
-    def reserve(self, workset_id: str, name: str, amount: Resources) -> str | None:
+    def reserve(
+        self,
+        workset_id: str,
+        name: str,
+        amount: Resources,
+        since: datetime | None = None,
+        hours: float = 0.0,
+    ) -> str | None:
         """Counts the workset's reservation; once, however often it is told. Names the cluster that
         has more room now, if the workset had a reservation elsewhere.
         """
-        wanted = Reservation(name, amount)
-        if self._reservations.get(workset_id) == wanted:
+        wanted = Reservation(name, amount, since, hours)
+        held = self._reservations.get(workset_id)
+        if held == wanted:
+            return None
+        self.version += 1
+        if held is not None and (held.cluster_name, held.amount) == (name, amount):
+            self._reservations[workset_id] = self._on[name][workset_id] = wanted
             return None
         freed = self.release(workset_id)
         self._reservations[workset_id] = wanted
+        self._on.setdefault(name, {})[workset_id] = wanted
         self._reserved[name] = self.reserved(name) + amount
         self._active[name] = self.active(name) + 1
         self._recount(name)
@@ -140,6 +172,8 @@ class Fleet:
         if held is None:
             return None
         name = held.cluster_name
+        self.version += 1
+        del self._on[name][workset_id]
         self._reserved[name] = self._reserved[name] - held.amount
         self._active[name] -= 1
         self._refused.pop(name, None)
@@ -149,12 +183,14 @@ class Fleet:
     def refuse(self, name: str, have: Resources) -> None:
         """State said that only `have` is free there."""
         if name in self._clusters:
+            self.version += 1
             self._refused[name] = self._refused.get(name, have).at_most(have)
             self._recount(name)
 
     def believe(self, name: str) -> None:
         """What state refused before may be possible now."""
         if self._refused.pop(name, None) is not None:
+            self.version += 1
             self._recount(name)
 
     def _recount(self, name: str) -> None:
@@ -168,11 +204,19 @@ class Fleet:
         self._free[name] = free if refused is None else free.at_most(refused)
 
     def _find_running(self, now: datetime) -> None:
-        self._running = {
+        running = {
             name: cluster
             for name, cluster in self._clusters.items()
             if not cluster.draining and now < cluster.silent_at
         }
+        if running.keys() != self._running.keys():
+            self.version += 1
+        self._running = running
         self._offered = frozenset().union(*(c.instance_types for c in self._running.values()))
         self._running_from = now
         self._running_until = min((c.silent_at for c in self._running.values()), default=None)
+
+
+def _same_place(one: Cluster, other: Cluster) -> bool:
+    """Whether nothing differs that a decision depends on."""
+    return one == replace(other, heard_at=one.heard_at, version=one.version)

@@ -14,6 +14,7 @@ from daylily_scheduler.domain.policy import pick
 from daylily_scheduler.domain.queue import Hold
 from daylily_scheduler.domain.reasons import Reason
 from daylily_scheduler.domain.resources import Resources
+from daylily_scheduler.domain.rules import Rules
 
 
 class Kind(Enum):
@@ -53,6 +54,8 @@ class Inputs:
     refused: dict[str, Resources]
     spent_since_read: dict[str, float]
     full: tuple[str, ...]
+    asked: dict[str, datetime]
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +94,14 @@ def inputs_of(book: Book, question: Question, now: datetime) -> Inputs:
         refused=book.fleet.refusals(),
         spent_since_read=book.limits.spent_since_read(),
         full=book.limits.refused(),
+        asked=book.asked(),
+        rules=book.rules,
     )
 
 
 def book_of(inputs: Inputs) -> Book:
     """A book with these contents."""
-    book, now = Book(), inputs.now
+    book, now = Book(inputs.rules), inputs.now
     for cluster in inputs.clusters:
         book.fleet.put(cluster)
     for workset in (*inputs.active, *inputs.waiting):
@@ -104,13 +109,15 @@ def book_of(inputs: Inputs) -> Book:
     for workset_id, why in inputs.holds.items():
         waits, held = book.queue.get(workset_id), inputs.reservations.get(workset_id)
         if Hold[why] is Hold.ATTEMPT and waits is not None and held is not None:
-            book.assign(waits, held.cluster_name)
+            book.assign(waits, held.cluster_name, held.since)
         else:
             book.queue.hold(workset_id, Hold[why])
     book.set_customers(list(inputs.customers))
     book.limits.restore(inputs.spent_since_read, inputs.full)
     for name, have in inputs.refused.items():
         book.fleet.refuse(name, have)
+    for name, at in inputs.asked.items():
+        book.ask(name, at)
     book.advance(now)
     return book
 

@@ -23,6 +23,8 @@ class Limits:
         self._charged: dict[str, tuple[str, float]] = {}
         self._since_read: dict[str, float] = {}
         self._full: set[str] = set()
+        # Grows with every change.
+        self.version = 0
 
     def __iter__(self) -> Iterator[Customer]:
         return iter(self._customers.values())
@@ -32,6 +34,10 @@ class Limits:
 
     def running(self, customer_id: str) -> int:
         return self._running.get(customer_id, 0)
+
+    def weight(self, customer_id: str) -> float:
+        customer = self._customers.get(customer_id)
+        return 1.0 if customer is None or customer.weight <= 0 else customer.weight
 
     def left_usd(self, customer: Customer) -> float:
         return customer.left_usd - self._since_read.get(customer.customer_id, 0.0)
@@ -46,12 +52,14 @@ class Limits:
 
     def restore(self, since_read: Mapping[str, float], refused: Iterable[str]) -> None:
         """Takes what `spent_since_read` and `refused` gave."""
+        self.version += 1
         self._since_read = dict(since_read)
         self._full = set(refused)
 
     def set_all(self, customers: Iterable[Customer]) -> None:
         """Takes every customer as state has it now."""
         self._customers = {customer.customer_id: customer for customer in customers}
+        self.version += 1
         self._since_read.clear()
         self._full.clear()
 
@@ -61,6 +69,7 @@ class Limits:
         if not customer or workset.workset_id in self._charged:
             return
         cost = workset.estimate.cost_usd
+        self.version += 1
         self._charged[workset.workset_id] = (customer, cost)
         self._running[customer] = self.running(customer) + 1
         self._since_read[customer] = self._since_read.get(customer, 0.0) + cost
@@ -70,6 +79,7 @@ class Limits:
         customer, _ = self._charged.pop(workset_id, ("", 0.0))
         if not customer:
             return None
+        self.version += 1
         left = self.running(customer) - 1
         if left:
             self._running[customer] = left
@@ -91,16 +101,17 @@ class Limits:
         the customers are read again.
         """
         self._full.add(customer_id)
+        self.version += 1
 
-    def at_limit(self, customer_id: str) -> bool:
-        """Whether nothing of this customer may start, whatever it costs."""
+    def at_limit(self, customer_id: str, more: int = 0) -> bool:
+        """Whether nothing of this customer may start, whatever it costs, once so many `more` run."""
         if customer_id in self._full:
             return True
         customer = self._customers.get(customer_id)
         return (
             customer is not None
             and customer.max_concurrent > 0
-            and self.running(customer_id) >= customer.max_concurrent
+            and self.running(customer_id) + more >= customer.max_concurrent
         )
 
     def over_budget(self, customer_id: str, cost_usd: float) -> bool:

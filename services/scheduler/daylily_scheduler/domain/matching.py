@@ -1,8 +1,8 @@
 """The claims that wait, and which of them gets what.
 
-Nothing is taken from a claim that could be served: a claim waits only while nothing fits its
-cluster. So whatever changes, few have to be looked at: the clusters that have more room, and those
-that fit a workset which can start now. Inside a cluster the claim that waits longest is served first.
+A claim waits while the plan has nothing for its cluster. Whatever changes, one new plan says which
+clusters get something, and it is shared by all claims. Inside a cluster the claim that waits longest is
+served first.
 """
 
 from collections import deque
@@ -10,11 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from daylily_scheduler.domain.book import Book, Changes
-from daylily_scheduler.domain.feasibility import fits
-from daylily_scheduler.domain.model import Workset
-from daylily_scheduler.domain.order import OrderKey, order_class, order_key
-from daylily_scheduler.domain.policy import Pick, best_of, pick
+from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.plan import plan_of
+from daylily_scheduler.domain.policy import Pick, pick, rank
 
 ClaimId = int
 
@@ -81,54 +79,53 @@ class WaitingClaims:
 def match(book: Book, waiting: WaitingClaims, now: datetime) -> list[Match]:
     """Gives out what became possible to the claims that wait, and assigns it in the book.
 
-    The workset that is first in order is given out first, to the cheapest cluster that waits.
+    What the plan starts now is given out in order. When nothing of it is left, the clusters that
+    still wait are asked what may start there behind the planned ones, and the first of all of it in
+    order goes.
     """
     matches: list[Match] = []
-    picks: dict[str, Pick] = {}
-    look_at: set[str] = set()
+    for name in waiting.clusters:
+        book.ask(name, now)
+    if not book.take_changes():
+        return matches
     while waiting:
-        # What was given out may itself have changed what others can have.
-        look_at |= _concerned(book, waiting, book.take_changes(), now)
-        for name in look_at:
-            found = pick(book, name, now) if waiting.of(name) else None
-            if found is not None:
-                picks[name] = found
-            else:
-                picks.pop(name, None)
-        if not picks:
-            return matches
-        first = min((each.workset for each in picks.values()), key=_rank)
-        # Of the clusters that could have it, the cheapest: it may be one of the others that wait.
-        found = best_of(book, first, waiting.clusters, now)
-        if found is not None:
-            book.assign(first, found.placement.cluster_name)
-            matches.append(Match(waiting.take(found.placement.cluster_name), found))
-        look_at = {
-            name for name, each in picks.items() if each.workset.workset_id == first.workset_id
-        }
-        if found is not None:
-            look_at.add(found.placement.cluster_name)
-    # Nobody waits: whoever comes next looks for itself.
+        given = _planned(book, waiting, now) or _behind_the_planned(book, waiting, now)
+        if not given:
+            _review_later(book, now)
+            break
+        for found in given:
+            name = found.placement.cluster_name
+            book.assign(found.workset, name, now)
+            matches.append(Match(waiting.take(name), found))
+    # All of it was looked at; and where nobody waits, whoever comes next looks for itself.
     book.take_changes()
     return matches
 
 
-def _concerned(book: Book, waiting: WaitingClaims, changes: Changes, now: datetime) -> set[str]:
-    """The clusters among those that wait which may get something by these changes."""
-    if changes.everything:
-        return set(waiting.clusters)
-    concerned = changes.freed.intersection(waiting.clusters)
-    offers = [book.queue.get(workset_id) for workset_id in changes.startable]
-    for name in set(waiting.clusters) - concerned:
-        cluster = book.fleet.running(now).get(name)
-        if cluster is not None and any(
-            fits(offer.needs, offer.estimate, cluster, book.fleet, now)
-            for offer in offers
-            if offer is not None
-        ):
-            concerned.add(name)
-    return concerned
+def _planned(book: Book, waiting: WaitingClaims, now: datetime) -> list[Pick]:
+    """What the plan starts now where a claim waits, as many as there are claims."""
+    left = {name: len(waiting.of(name)) for name in waiting.clusters}
+    found = []
+    for choice in plan_of(book, now, book.asking(now)).starts:
+        name = choice.best.cluster_name
+        if left.get(name):
+            left[name] -= 1
+            found.append(Pick(choice.workset, choice.best.placement))
+    return found
 
 
-def _rank(workset: Workset) -> tuple[int, OrderKey]:
-    return (order_class(workset), order_key(workset))
+def _behind_the_planned(book: Book, waiting: WaitingClaims, now: datetime) -> list[Pick]:
+    """The first in order of what may start behind the planned ones, where a claim waits."""
+    found = [each for name in waiting.clusters if (each := pick(book, name, now)) is not None]
+    return sorted(found, key=lambda each: rank(book, each.workset))[:1]
+
+
+def _review_later(book: Book, now: datetime) -> None:
+    """What waits by choice, behind a reservation, or for a cluster that asked a moment ago may go
+    elsewhere with time alone.
+    """
+    plan = plan_of(book, now, book.asking(now))
+    if next(plan.starts, None) is not None:
+        book.review(now + book.rules.asks_for)
+    elif plan.choices:
+        book.review(now + book.rules.review_after)

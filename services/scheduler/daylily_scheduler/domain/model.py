@@ -40,12 +40,16 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run is expected to take. Zero means not stated."""
+    """What a run is expected to take. Zero means not stated. `data_gb` GiB of input lie in the region
+    `data_region`.
+    """
 
     vcpu_hours: float = 0.0
     hours: float = 0.0
     cost_usd: float = 0.0
     max_cost_usd: float = 0.0
+    data_gb: float = 0.0
+    data_region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

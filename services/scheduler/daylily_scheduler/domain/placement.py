@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from daylily_scheduler.domain.cost import CostItem, cost_items, total_usd
+from daylily_scheduler.domain.cost import CostItem, cost_items, idle_item, total_usd
 from daylily_scheduler.domain.feasibility import fits, rejections
 from daylily_scheduler.domain.fleet import Fleet
 from daylily_scheduler.domain.model import Cluster, Workset
 from daylily_scheduler.domain.reasons import Reason
+from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 
 PlacementKey = tuple[float, float, float, str]
 
@@ -46,11 +47,22 @@ class Placement:
         )
 
 
-def place_on(workset: Workset, cluster: Cluster, fleet: Fleet) -> Placement:
-    """The cluster as a place for the workset, which is known to fit there."""
+def place_on(
+    workset: Workset,
+    cluster: Cluster,
+    fleet: Fleet,
+    rules: Rules = DEFAULT_RULES,
+    longer_hours: float = 0.0,
+) -> Placement:
+    """The cluster as a place for the workset. `longer_hours`: by how much the cluster has to live
+    longer for it.
+    """
     return Placement(
         cluster_name=cluster.cluster_name,
-        items=cost_items(workset.needs, workset.estimate, cluster),
+        items=(
+            *cost_items(workset.needs, workset.estimate, cluster, rules),
+            *idle_item(cluster, rules.idle_share * longer_hours),
+        ),
         price_per_vcpu_hour_usd=cluster.price_per_vcpu_hour_usd,
         left_over=_left_over(workset, cluster, fleet),
     )
@@ -68,12 +80,14 @@ def cheapest(
     return min(places, key=lambda place: place.key, default=None)
 
 
-def all_places(workset: Workset, fleet: Fleet, now: datetime) -> list[Placement]:
+def all_places(
+    workset: Workset, fleet: Fleet, now: datetime, rules: Rules = DEFAULT_RULES
+) -> list[Placement]:
     """Every cluster as a place for the workset: the feasible ones first, the best first."""
     places = [
         Placement(
             cluster_name=cluster.cluster_name,
-            items=cost_items(workset.needs, workset.estimate, cluster),
+            items=cost_items(workset.needs, workset.estimate, cluster, rules),
             price_per_vcpu_hour_usd=cluster.price_per_vcpu_hour_usd,
             left_over=_left_over(workset, cluster, fleet),
             rejections=rejections(workset.needs, workset.estimate, cluster, fleet, now),

@@ -1,18 +1,19 @@
-"""The picks: what a cluster gets next, and what goes next anywhere."""
+"""The picks: what a cluster gets next, and what goes next anywhere. All of them are read from a plan."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from daylily_scheduler.domain.book import Book
-from daylily_scheduler.domain.feasibility import affordable, has_room, preferred_elsewhere
-from daylily_scheduler.domain.model import Cluster, Estimate, Workset
-from daylily_scheduler.domain.order import CLASSES, OrderKey
-from daylily_scheduler.domain.placement import Placement, cheapest, place_on
+from daylily_scheduler.domain.cost import run_hours
+from daylily_scheduler.domain.feasibility import fits
+from daylily_scheduler.domain.model import Cluster, Workset
+from daylily_scheduler.domain.order import CLASSES, OrderKey, order_key
+from daylily_scheduler.domain.placement import Placement, place_on
+from daylily_scheduler.domain.plan import plan_of
 from daylily_scheduler.domain.queue import Lane
-from daylily_scheduler.domain.resources import Resources
 
-NO_LIMIT = Estimate()
+Rank = tuple[int, OrderKey]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,150 +23,88 @@ class Pick:
 
 
 def pick(book: Book, cluster_name: str, now: datetime, pass_over: int = 0) -> Pick | None:
-    """The first workset in order that the cluster can take now; None when there is none.
+    """What the cluster, which asks, gets now; None when there is nothing for it.
 
-    `pass_over` asks for one that comes so many places later among those of its kind (same priority,
-    customer and needs), as far as there are any: schedulers that lost a race spread out with it.
+    `pass_over` asks for one that comes so many places later among those of its kind (same class,
+    customer and needs), as far as there are any that are no longer: schedulers that lost a race
+    spread out with it.
     """
     cluster = book.fleet.running(now).get(cluster_name)
-    if cluster is None:
+    if cluster is None or not _may_have_room(book, cluster):
         return None
-    free = book.fleet.free(cluster_name)
-    for priority in CLASSES:
-        least = book.queue.least_need(priority)
-        if least is None or not free.covers(least):
-            continue
-        found = _first(
-            book.queue.lanes(priority),
-            lambda lane: _lane_suits(book, lane, cluster, now),
-            lambda lane, key: _suits(book, lane, key, cluster, now),
-        )
-        if found is not None:
-            lane, workset = found
-            if pass_over:
-                workset = _passed_over(book, lane, cluster, now, pass_over) or workset
-            return Pick(workset, place_on(workset, cluster, book.fleet))
-    return None
+    choice = plan_of(book, now, {*book.asking(now), cluster_name}).start_on(cluster_name)
+    if choice is None:
+        return None
+    found = Pick(choice.workset, choice.best.placement)
+    return _passed_over(book, found, cluster, now, pass_over) if pass_over else found
 
 
 def pick_anywhere(book: Book, now: datetime) -> Pick | None:
-    """The first workset in order that any cluster can take now, on the best cluster for it."""
+    """What would start first if every cluster asked, on its cluster."""
     running = book.fleet.running(now)
-    room = _largest_room(book, running)
-    for priority in CLASSES:
-        least = book.queue.least_need(priority)
-        if least is None or not room.covers(least):
-            continue
-        found = _first(
-            book.queue.lanes(priority),
-            lambda lane: room.covers(lane.needs.amount),
-            lambda lane, key: _suits_any(book, lane, key, running.values(), now),
+    plan = plan_of(book, now, running)
+    choice = next(plan.starts, None)
+    if choice is None:
+        behind = (plan.start_on(name) for name in running if _may_have_room(book, running[name]))
+        choice = min(
+            (each for each in behind if each is not None),
+            key=lambda each: (rank(book, each.workset), each.best.key),
+            default=None,
         )
-        if found is not None:
-            _, workset = found
-            place = cheapest(workset, running.values(), book.fleet, now)
-            if place is not None:
-                return Pick(workset, place)
-    return None
+    return None if choice is None else Pick(choice.workset, choice.best.placement)
 
 
 def best_of(book: Book, workset: Workset, names: Iterable[str], now: datetime) -> Pick | None:
-    """The workset on the best of these clusters; None when none of them can take it now."""
+    """The workset on the best of these clusters, if the plan lets it start on one of them now."""
     if not book.queue.is_pickable(workset.workset_id) or book.limits.rejections(workset):
         return None
     running = book.fleet.running(now)
-    clusters = (running[name] for name in names if name in running)
-    place = cheapest(workset, clusters, book.fleet, now)
-    return None if place is None else Pick(workset, place)
+    plan = plan_of(book, now, {name for name in names if name in running})
+    choice = plan.choose(workset, book.queue.counts_as(workset))
+    if choice is None or not choice.starts_now:
+        return None
+    return Pick(workset, choice.best.placement)
+
+
+def rank(book: Book, workset: Workset) -> Rank:
+    """The place of a workset among all that wait: smaller goes first."""
+    at, workset_id = order_key(workset, book.rules)
+    later = book.behind()(workset.customer_id)
+    return (book.queue.counts_as(workset), (at + later, workset_id))
 
 
 # --- inside ---
 
 
-def _first(
-    lanes: Iterable[tuple[OrderKey, Lane]],
-    lane_suits: Callable[[Lane], bool],
-    suits: Callable[[Lane, OrderKey], Workset | None],
-) -> tuple[Lane, Workset] | None:
-    """The first workset in order that suits. Lanes come with the oldest head first, so the search
-    ends at the first lane that begins after what was found.
+def _may_have_room(book: Book, cluster: Cluster) -> bool:
+    """Says no only where nothing that waits can have room."""
+    free = book.fleet.free(cluster.cluster_name)
+    least = (book.queue.least_need(counts_as) for counts_as in CLASSES)
+    return any(need is not None and free.covers(need) for need in least)
+
+
+def _passed_over(book: Book, found: Pick, cluster: Cluster, now: datetime, pass_over: int) -> Pick:
+    """Another of the same kind that needs the room no longer than the one found, which the plan gave
+    it; the one found if there is none.
     """
-    best: tuple[OrderKey, Lane, Workset] | None = None
-    for head, lane in lanes:
-        if best is not None and best[0] < head:
+    first, longest = found.workset, run_hours(found.workset.needs, found.workset.estimate)
+    lane = book.queue.lane_of(first.workset_id)
+    passed = found
+    for index, workset in enumerate(_of_lane(book, lane)):
+        if index > pass_over and passed is not found:
             break
-        if not lane_suits(lane):
-            continue
-        for key in lane:
-            if best is not None and best[0] < key:
-                break
-            workset = suits(lane, key)
-            if workset is not None:
-                best = (key, lane, workset)
-                break
-    return None if best is None else (best[1], best[2])
+        hours = run_hours(workset.needs, workset.estimate)
+        if (
+            hours <= longest
+            and not book.limits.rejections(workset)
+            and fits(workset.needs, workset.estimate, cluster, book.fleet, now)
+        ):
+            passed = Pick(workset, place_on(workset, cluster, book.fleet, book.rules))
+    return passed
 
 
-def _lane_suits(book: Book, lane: Lane, cluster: Cluster, now: datetime) -> bool:
-    """Whether the cluster can take anything of the lane. Says no only for all of it."""
-    return (
-        has_room(lane.needs, cluster, book.fleet, now)
-        and cluster.price_per_vcpu_hour_usd <= lane.dearest_price
-        and not book.limits.at_limit(lane.customer_id)
-        and not book.limits.over_budget(lane.customer_id, lane.least_cost_usd)
-        and not (
-            # Without a limit on the cost, all of the lane may go to the cluster that it prefers.
-            lane.price_class is None
-            and preferred_elsewhere(lane.needs, NO_LIMIT, cluster, book.fleet, now)
-        )
-    )
-
-
-def _suits(
-    book: Book, lane: Lane, key: OrderKey, cluster: Cluster, now: datetime
-) -> Workset | None:
-    """The lane's workset with this key if the cluster can take it; the lane suits already."""
-    workset = book.queue.get(key[1])
-    if workset is None:
-        return None
-    needs, estimate = workset.needs, workset.estimate
-    if book.limits.over_budget(workset.customer_id, estimate.cost_usd):
-        return None
-    if lane.price_class is not None and not affordable(needs, estimate, cluster):
-        return None
-    if needs.cluster and preferred_elsewhere(needs, estimate, cluster, book.fleet, now):
-        return None
-    return workset
-
-
-def _suits_any(
-    book: Book, lane: Lane, key: OrderKey, clusters: Iterable[Cluster], now: datetime
-) -> Workset | None:
-    for cluster in clusters:
-        if _lane_suits(book, lane, cluster, now):
-            workset = _suits(book, lane, key, cluster, now)
-            if workset is not None:
-                return workset
-    return None
-
-
-def _passed_over(
-    book: Book, lane: Lane, cluster: Cluster, now: datetime, pass_over: int
-) -> Workset | None:
-    found = None
-    for index, key in enumerate(lane):
-        if index > pass_over and found is not None:
-            break
-        found = _suits(book, lane, key, cluster, now) or found
-    return found
-
-
-def _largest_room(book: Book, running: Iterable[str]) -> Resources:
-    """The most of each thing that is free on any cluster: what exceeds it fits nowhere."""
-    free = [book.fleet.free(name) for name in running]
-    return Resources(
-        max((room.vcpus for room in free), default=0),
-        max((room.memory_mb for room in free), default=0),
-        max((room.storage_mb for room in free), default=0),
-        max((room.slots for room in free), default=0),
-    )
+def _of_lane(book: Book, lane: Lane | None) -> Iterable[Workset]:
+    for _, workset_id in lane or ():
+        workset = book.queue.get(workset_id)
+        if workset is not None:
+            yield workset

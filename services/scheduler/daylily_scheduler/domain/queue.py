@@ -8,14 +8,16 @@ ahead of it, not as there are worksets.
 import heapq
 import math
 from bisect import bisect_left, insort
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from daylily_scheduler.domain.cost import highest_price
 from daylily_scheduler.domain.model import Needs, Priority, Workset
-from daylily_scheduler.domain.order import CLASSES, OrderKey, order_class, order_key
+from daylily_scheduler.domain.order import CLASSES, OrderKey, order_key, standing
 from daylily_scheduler.domain.resources import Resources
+from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
+from daylily_scheduler.domain.shares import NO_TIME
 
 # Steps of the price limits that share a lane: eight for every doubling.
 PRICE_STEPS = 8
@@ -112,20 +114,33 @@ def price_ceiling(group: int | None) -> float:
 
 
 LaneKey = tuple[Priority, str, Needs, int | None]
+Heads = list[tuple[OrderKey, Lane]]
+# Of a customer: how much later than registered its worksets stand.
+Behind = Callable[[str], timedelta]
+
+
+def nobody_behind(customer_id: str) -> timedelta:
+    del customer_id
+    return NO_TIME
 
 
 class Queue:
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules = DEFAULT_RULES) -> None:
+        self._rules = rules
+        # Grows with every change.
+        self.version = 0
         self._worksets: dict[str, Workset] = {}
         self._holds: dict[str, Hold] = {}
         self._lanes: dict[LaneKey, Lane] = {}
         self._filed: dict[str, tuple[Lane, OrderKey]] = {}
-        # The head of each lane that has any, in order: (key of the head, lane).
-        self._heads: dict[Priority, list[tuple[OrderKey, Lane]]] = {c: [] for c in CLASSES}
+        # The head of each lane that has any, in order, for each customer: (key of the head, lane).
+        self._heads: dict[Priority, dict[str, Heads]] = {c: {} for c in CLASSES}
         self._counts: dict[Priority, int] = dict.fromkeys(CLASSES, 0)
         # No workset of the class needs less of anything; may be too low after some have left.
         self._least: dict[Priority, Resources] = {}
         self._timers: list[tuple[datetime, str]] = []
+        # The timer of each workset that counts; the others are of what it was before.
+        self._due: dict[str, datetime] = {}
         self._preferred: dict[str, int] = {}
 
     # --- looking ---
@@ -162,19 +177,63 @@ class Queue:
         return self._least.get(priority)
 
     def lanes(self, priority: Priority) -> Iterator[tuple[OrderKey, Lane]]:
-        """The lanes of a class, the one with the oldest workset first."""
-        return iter(self._heads[priority])
+        """The lanes of a class, the one whose head has the lowest key first."""
+        return heapq.merge(*self._heads[priority].values(), key=_head_key)
+
+    def in_order(
+        self,
+        priority: Priority,
+        behind: Behind = nobody_behind,
+        wanted: Callable[[Lane], bool] = bool,
+    ) -> Iterator[tuple[Lane, OrderKey]]:
+        """The worksets of a class in order, those of unwanted lanes left out. As lazy as can be: what
+        is not asked for is not looked at, so the first few cost as much as there are customers.
+        """
+        # (place, how much later, heads of the customer, index in them, the rest of an opened lane)
+        entries: list[tuple[OrderKey, timedelta, Heads, int, Iterator[OrderKey] | None]] = []
+        for customer_id, heads in self._heads[priority].items():
+            later = behind(customer_id)
+            entries.append((_later(heads[0][0], later), later, heads, 0, None))
+        heapq.heapify(entries)
+        while entries:
+            place, later, heads, index, rest = heapq.heappop(entries)
+            lane = heads[index][1]
+            if rest is None:
+                if index + 1 < len(heads):
+                    following = _later(heads[index + 1][0], later)
+                    heapq.heappush(entries, (following, later, heads, index + 1, None))
+                if not wanted(lane):
+                    continue
+                rest = iter(lane)
+                next(rest)
+            yield lane, (place[0] - later, place[1])
+            key = next(rest, None)
+            if key is not None:
+                heapq.heappush(entries, (_later(key, later), later, heads, index, rest))
 
     def asks_for(self, cluster_name: str) -> bool:
         """Whether a workset that could start now prefers this cluster."""
         return cluster_name in self._preferred
 
-    def ahead_of(self, workset: Workset) -> int:
+    def counts_as(self, workset: Workset) -> Priority:
+        """The class in which the workset stands, as of the last `advance`."""
+        filed = self._filed.get(workset.workset_id)
+        return filed[0].priority if filed is not None else workset.priority
+
+    def lane_of(self, workset_id: str) -> Lane | None:
+        """The lane in which the workset stands; None when it cannot be picked."""
+        filed = self._filed.get(workset_id)
+        return filed[0] if filed is not None else None
+
+    def ahead_of(self, workset: Workset, behind: Behind = nobody_behind) -> int:
         """How many that could start now go before it."""
-        mine = order_class(workset)
-        key = order_key(workset)
-        higher = sum(count for priority, count in self._counts.items() if priority < mine)
-        return higher + sum(lane.before(key) for _, lane in self._heads[mine])
+        mine = self.counts_as(workset)
+        place = _later(order_key(workset, self._rules), behind(workset.customer_id))
+        count = sum(count for priority, count in self._counts.items() if priority < mine)
+        for customer_id, heads in self._heads[mine].items():
+            key = _later(place, -behind(customer_id))
+            count += sum(lane.before(key) for _, lane in heads)
+        return count
 
     def all(self) -> tuple[Workset, ...]:
         """Every workset that is known to wait."""
@@ -202,6 +261,7 @@ class Queue:
     def put(self, workset: Workset, now: datetime) -> bool:
         """Takes a READY workset in place of what was known of it. Says if it can be picked."""
         workset_id = workset.workset_id
+        self.version += 1
         self._unfile(workset_id)
         self._worksets[workset_id] = workset
         if self._holds.get(workset_id) is Hold.STALE:
@@ -210,13 +270,16 @@ class Queue:
         return workset_id in self._filed
 
     def remove(self, workset_id: str) -> Workset | None:
+        self.version += 1
         self._unfile(workset_id)
+        self._due.pop(workset_id, None)
         self._holds.pop(workset_id, None)
         return self._worksets.pop(workset_id, None)
 
     def hold(self, workset_id: str, why: Hold) -> None:
         """Keeps a workset out of picks."""
         if workset_id in self._worksets:
+            self.version += 1
             self._holds[workset_id] = why
             self._unfile(workset_id)
 
@@ -226,18 +289,23 @@ class Queue:
         workset = self._worksets.get(workset_id)
         if workset is None or workset_id in self._filed:
             return False
+        self.version += 1
         self._file(workset, now)
         return workset_id in self._filed
 
     def advance(self, now: datetime) -> list[str]:
-        """Files what had to wait until now. Returns the worksets that became pickable."""
+        """Files what had to wait until now, and anew what counts in another class from now on.
+        Returns the worksets that may be picked before others since.
+        """
         due = []
         while self._timers and self._timers[0][0] <= now:
-            _, workset_id = heapq.heappop(self._timers)
-            workset = self._worksets.get(workset_id)
-            if workset is None or workset_id in self._filed:
+            at, workset_id = heapq.heappop(self._timers)
+            if self._due.get(workset_id) != at:
                 continue
-            self._file(workset, now)
+            del self._due[workset_id]
+            self.version += 1
+            self._unfile(workset_id)
+            self._file(self._worksets[workset_id], now)
             if workset_id in self._filed:
                 due.append(workset_id)
         return due
@@ -245,6 +313,8 @@ class Queue:
     @property
     def next_due(self) -> datetime | None:
         """When `advance` has something to do next."""
+        while self._timers and self._due.get(self._timers[0][1]) != self._timers[0][0]:
+            heapq.heappop(self._timers)
         return self._timers[0][0] if self._timers else None
 
     # --- inside ---
@@ -255,10 +325,13 @@ class Queue:
             return
         if not workset.can_start(now):
             if workset.available_at is not None and workset.available_at > now:
-                heapq.heappush(self._timers, (workset.available_at, workset_id))
+                self._arm(workset_id, workset.available_at)
             return
-        lane = self._lane_of(workset)
-        key = order_key(workset)
+        stands = standing(workset, now, self._rules)
+        if stands.until is not None:
+            self._arm(workset_id, stands.until)
+        lane = self._lane_of(workset, stands.priority)
+        key = order_key(workset, self._rules)
         head = lane.head
         lane.add(key, workset.estimate.cost_usd)
         if head is None or key < head:
@@ -291,23 +364,35 @@ class Queue:
             if not self._preferred[name]:
                 del self._preferred[name]
 
-    def _lane_of(self, workset: Workset) -> Lane:
+    def _arm(self, workset_id: str, at: datetime) -> None:
+        if self._due.get(workset_id) != at:
+            self._due[workset_id] = at
+            heapq.heappush(self._timers, (at, workset_id))
+
+    def _lane_of(self, workset: Workset, priority: Priority) -> Lane:
         limit = price_class(highest_price(workset.needs, workset.estimate))
-        key = (order_class(workset), workset.customer_id, workset.needs, limit)
+        key = (priority, workset.customer_id, workset.needs, limit)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(*key)
         return lane
 
     def _move_head(self, lane: Lane, old: OrderKey | None) -> None:
-        heads = self._heads[lane.priority]
+        by_customer = self._heads[lane.priority]
+        heads = by_customer.setdefault(lane.customer_id, [])
         if old is not None:
             # Keys are unique, so the lanes themselves are never compared.
             del heads[bisect_left(heads, old, key=_head_key)]
         new = lane.head
         if new is not None:
             heads.insert(bisect_left(heads, new, key=_head_key), (new, lane))
+        if not heads:
+            del by_customer[lane.customer_id]
 
 
 def _head_key(entry: tuple[OrderKey, Lane]) -> OrderKey:
     return entry[0]
+
+
+def _later(key: OrderKey, by: timedelta) -> OrderKey:
+    return (key[0] + by, key[1])

@@ -154,6 +154,14 @@ def customer_limit(customer_id: str, running: int, limit: int) -> Reason:
     )
 
 
+def customer_taken_up(customer_id: str) -> Reason:
+    return Reason(
+        ReasonCode.CUSTOMER_LIMIT,
+        f"what {customer_id} may run at once or spend is kept for worksets of it that go first",
+        subject_id=customer_id,
+    )
+
+
 def budget(customer_id: str, need_usd: float, left_usd: float) -> Reason:
     return Reason(
         ReasonCode.BUDGET,
@@ -187,6 +195,50 @@ def backoff(available_at: datetime) -> Reason:
 def behind_others(ahead: int) -> Reason:
     plural = "workset goes" if ahead == 1 else "worksets go"
     return Reason(ReasonCode.BEHIND_OTHERS, f"{ahead} {plural} first", need=ahead)
+
+
+def goes_first(cluster: str, workset_id: str) -> Reason:
+    return Reason(
+        ReasonCode.BEHIND_OTHERS,
+        f"{workset_id} goes first on {cluster}",
+        cluster,
+        need=1,
+        subject_id=workset_id,
+    )
+
+
+def reserved_for_another(cluster: str, workset_id: str, at: datetime) -> Reason:
+    return Reason(
+        ReasonCode.RESERVED_FOR_ANOTHER,
+        f"{cluster} is kept for {workset_id}, which is to start there at {stamp(at)}",
+        cluster,
+        subject_id=workset_id,
+    )
+
+
+def cheaper_elsewhere(cluster: str, cost_usd: float, other: str, other_usd: float) -> Reason:
+    return Reason(
+        ReasonCode.CHEAPER_ELSEWHERE,
+        f"costs ${cost_usd:.2f} on {cluster}, ${other_usd:.2f} on {other}, which is free too",
+        cluster,
+        cost_usd,
+        other_usd,
+        other,
+    )
+
+
+def cheaper_later(
+    cluster: str, cost_usd: float, other: str, other_usd: float, at: datetime
+) -> Reason:
+    return Reason(
+        ReasonCode.CHEAPER_ELSEWHERE,
+        f"costs ${cost_usd:.2f} on {cluster} now, ${other_usd:.2f} with its delay on {other}, which "
+        f"is expected to be free at {stamp(at)}",
+        cluster,
+        cost_usd,
+        other_usd,
+        other,
+    )
 
 
 def not_waiting(state: str) -> Reason:
