@@ -9,11 +9,14 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from daylily_client import DaylilyError
 from daylily_gateway.context import Context
 from daylily_gateway.entrance import ACTOR, REQUEST_ID, Entrance
+from daylily_gateway.pages import actions, failures, views
+from daylily_gateway.pages.negotiation import PREFIX, Negotiation
 from daylily_gateway.problems import FieldProblem, Problem, ProblemError, of_gateway, of_service
 from daylily_gateway.rest import bulk, clusters, deliveries, events, queue, worksets
 from daylily_gateway.rest.health import router as health
@@ -40,6 +43,8 @@ _ROUTERS: Final[tuple[APIRouter, ...]] = (
     deliveries.router,
     events.router,
     health,
+    views.router,
+    actions.router,
 )
 
 
@@ -53,6 +58,7 @@ def application(context: Context) -> ASGIApp:
         redoc_url=None,
     )
     app.state.context = context
+    app.mount(f"{PREFIX}/static", StaticFiles(packages=[("daylily_gateway.pages", "static")]))
     for router in _ROUTERS:
         app.include_router(router)
     app.exception_handler(DaylilyError)(_service_refused)
@@ -60,7 +66,7 @@ def application(context: Context) -> ASGIApp:
     app.exception_handler(RequestValidationError)(_malformed)
     app.exception_handler(HTTPException)(_no_route)
     app.exception_handler(Exception)(_fault)
-    inside: ASGIApp = app
+    inside: ASGIApp = Negotiation(app)
     if context.settings.cors_origins:
         inside = CORSMiddleware(
             inside,
@@ -78,11 +84,13 @@ _Handler = Callable[[Request, Any], Awaitable[Response]]
 
 
 async def _service_refused(request: Request, error: DaylilyError) -> Response:
+    if failures.is_for_people(request):
+        return failures.of_service(request, error)
     return of_service(error, request.state.request_id)
 
 
 async def _gateway_refused(request: Request, error: ProblemError) -> Response:
-    return of_gateway(error, request.state.request_id)
+    return _answer(request, error)
 
 
 async def _malformed(request: Request, error: RequestValidationError) -> Response:
@@ -92,14 +100,14 @@ async def _malformed(request: Request, error: RequestValidationError) -> Respons
     )
     sentence = "; ".join(f"{one.field}: {one.message}" for one in wrong)
     refusal = ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "INVALID_FIELD", sentence, errors=wrong)
-    return of_gateway(refusal, request.state.request_id)
+    return _answer(request, refusal)
 
 
 async def _no_route(request: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
     detail = f"{request.method} {request.url.path}: {status.phrase.lower()}."
     refusal = ProblemError(status, status.name, detail, headers=error.headers)
-    return of_gateway(refusal, request.state.request_id)
+    return _answer(request, refusal)
 
 
 async def _fault(request: Request, error: Exception) -> Response:
@@ -110,6 +118,12 @@ async def _fault(request: Request, error: Exception) -> Response:
         "INTERNAL",
         "A fault of the gateway; its log has it under this request id.",
     )
+    return _answer(request, refusal)
+
+
+def _answer(request: Request, refusal: ProblemError) -> Response:
+    if failures.is_for_people(request):
+        return failures.of_gateway(request, refusal)
     return of_gateway(refusal, request.state.request_id)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from daylily_gateway.measuring import Measures
+from daylily_gateway.recent import Recent
 from daylily_gateway.services import Services
 from daylily_gateway.settings import GatewaySettings
 from daylily_runtime import Lifecycle
@@ -19,6 +20,7 @@ class Context:
     settings: GatewaySettings
     measures: Measures
     lifecycle: Lifecycle
+    recent: Recent
 
 
 async def _context(request: Request) -> Context:

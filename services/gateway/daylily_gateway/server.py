@@ -14,9 +14,10 @@ from starlette.types import ASGIApp
 from daylily_gateway.app import application
 from daylily_gateway.context import Context
 from daylily_gateway.measuring import Measures
+from daylily_gateway.recent import Recent
 from daylily_gateway.services import connected
 from daylily_gateway.settings import GatewaySettings
-from daylily_runtime import BackgroundTaskError, Lifecycle, Metrics, StartError
+from daylily_runtime import BackgroundTaskError, Lifecycle, Metrics, StartError, SystemClock
 from daylily_runtime.exporters import prometheus_page
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -76,7 +77,10 @@ class GatewayServer:
         if settings.metrics_port is not None:
             page = prometheus_page(self.metrics, settings.host, settings.metrics_port)
             await self._resources.enter_async_context(page)
-        context = Context(services, settings, Measures(self.metrics), self.lifecycle)
+        recent = Recent(services.own, SystemClock())
+        following = asyncio.create_task(recent.run(), name="gateway.recent")
+        self._resources.push_async_callback(_ended, following)
+        context = Context(services, settings, Measures(self.metrics), self.lifecycle, recent)
         listening = _bind(settings)
         self._port = listening.getsockname()[1]
         self._http = _Http(_config(application(context), settings))
@@ -139,6 +143,11 @@ def _config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         )
     except (OSError, ssl.SSLError) as error:
         raise StartError(f"DAYLILY_TLS_CERT and DAYLILY_TLS_KEY: {error}") from error
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _bind(settings: GatewaySettings) -> socket.socket:

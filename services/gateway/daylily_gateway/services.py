@@ -2,13 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from daylily_client import (
     AsyncNotifierClient,
     AsyncSchedulerClient,
     AsyncStateClient,
     ClientOptions,
+    TokenFile,
 )
 from daylily_gateway import caller
 from daylily_gateway.settings import GatewaySettings
@@ -17,11 +18,12 @@ from daylily_runtime import StartError
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Clients, open."""
+    """Clients, open. `own` calls state in the gateway's own name."""
 
     state: AsyncStateClient
     scheduler: AsyncSchedulerClient
     notifier: AsyncNotifierClient
+    own: AsyncStateClient
 
 
 @asynccontextmanager
@@ -38,12 +40,19 @@ async def connected(settings: GatewaySettings) -> AsyncIterator[Services]:
             timeout=settings.call_seconds,
             tls=settings.services_tls,
         )
+        own = replace(
+            options,
+            token=TokenFile(settings.own_token_file) if settings.own_token_file else None,
+            actor=caller.ACTOR,
+            acting_for=None,
+        )
         services = Services(
             AsyncStateClient(settings.state_address, options),
             AsyncSchedulerClient(settings.scheduler_address, options),
             AsyncNotifierClient(settings.notifier_address, options),
+            AsyncStateClient(settings.state_address, own),
         )
     except (OSError, ValueError) as error:
         raise StartError(f"The services cannot be called: {error}") from error
-    async with services.state, services.scheduler, services.notifier:
+    async with services.state, services.scheduler, services.notifier, services.own:
         yield services

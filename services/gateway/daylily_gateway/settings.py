@@ -53,6 +53,11 @@ class GatewaySettings(Settings):
     services_tls_key: ReadableFile | None = Field(
         default=None, description="PEM file with the key of that certificate."
     )
+    own_token_file: ReadableFile | None = Field(
+        default=None,
+        description="File with a viewer's bearer token, with which the gateway follows the feed for "
+        "its page; read again when it changes.",
+    )
     call_seconds: Annotated[float, Field(gt=0, le=60, allow_inf_nan=False)] = Field(
         default=10.0, description="Time for a call of a service to be answered, repeats included."
     )
