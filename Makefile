@@ -79,7 +79,7 @@ $(INSTALLED): constraints.txt pyproject.toml $(addsuffix /pyproject.toml,$(DISTR
 		$(addprefix -e ./,$(filter-out clients,$(DISTRIBUTIONS))) -e './clients[cli,monitor,tracing]'
 	@touch $@
 
-test-tools: ## What makes more tests run: DynamoDB Local, grpcurl, buf (into .tools/)
+test-tools: ## What makes more tests run: DynamoDB Local, grpcurl, buf (into .tools/), Chromium
 	@scripts/test-tools
 
 clean: ## Remove what was built or installed here; data of `make run` stays

@@ -19,7 +19,7 @@ def welcome(ports: Ports, aws: str, data: str) -> str:
         f"  state      {state}",
         f"  scheduler  {LOCALHOST}:{ports.scheduler}",
         f"  notifier   {LOCALHOST}:{ports.notifier}",
-        f"  gateway    http://{LOCALHOST}:{ports.gateway}   REST; its reference is at /docs",
+        f"  gateway    http://{LOCALHOST}:{ports.gateway}   the page; REST, described at /docs",
         f"  fake AWS   {aws}   S3 bucket {BUCKET}, in memory",
         f"  data       {data}",
         "",

@@ -88,3 +88,47 @@ async def test_a_page_of_another_origin_changes_nothing_unless_it_is_allowed(lab
     assert friend.headers["access-control-allow-origin"] == "https://lims.lab"
     assert asked.headers["access-control-allow-origin"] == "https://lims.lab"
     assert "access-control-allow-credentials" not in asked.headers
+
+
+PAGE = {"accept": "text/html"}
+
+
+async def test_the_page_asks_for_a_token_and_keeps_it_where_no_script_reads_it(lab):
+    http = await lab.gateway("")
+
+    asked = await http.get("/worksets", headers=PAGE)
+    signed_in = await http.post(
+        "/ui/sign-in", data={"token": lab.tokens["olga"], "following": "/worksets"}
+    )
+    seen = await http.get("/worksets", headers=PAGE)
+
+    assert (asked.status_code, asked.headers["location"]) == (
+        303,
+        "/ui/sign-in?following=/worksets",
+    )
+    cookie = signed_in.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert signed_in.headers["location"] == "/worksets"
+    assert seen.status_code == 200
+    assert lab.tokens["olga"] not in seen.text
+
+
+async def test_a_viewer_who_acts_is_refused_on_a_page(lab):
+    http = await lab.gateway("olga")
+    await http.post("/worksets", json=WORKSET)
+    viewer = {"authorization": f"Bearer {lab.tokens['vera']}"}
+
+    answer = await http.post("/ui/worksets/ws-1/ignore", data={"reason": "x"}, headers=viewer)
+
+    assert answer.status_code == 403
+    assert "vera (viewer) may not call UpdateState" in answer.text
+
+
+async def test_signing_out_forgets_the_token(lab):
+    http = await lab.gateway("")
+    await http.post("/ui/sign-in", data={"token": lab.tokens["vera"]})
+
+    await http.post("/ui/sign-out")
+
+    assert (await http.get("/", headers=PAGE)).status_code == 303

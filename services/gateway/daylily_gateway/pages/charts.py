@@ -8,7 +8,7 @@ from typing import Final
 WIDTH: Final = 480
 HEIGHT: Final = 140
 _LEFT: Final = 44
-_RIGHT: Final = 8
+_RIGHT: Final = 20
 _TOP: Final = 10
 _BOTTOM: Final = 20
 
@@ -110,6 +110,8 @@ def _label(value: float | None, unit: str) -> str:
     if value is None:
         return "none"
     if unit == "s":
+        if value < 120:
+            return f"{value:.0f} s"
         minutes = value / 60
         return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
     return f"{value:,.0f}{unit}".replace(",", "\u202f")

@@ -24,6 +24,8 @@ router = APIRouter(prefix=PREFIX, include_in_schema=False)
 _SHOWN: Final = 20
 _PAGE: Final = 50
 _TRAIL: Final = 200
+# Seconds for a part that the page can do without: nobody wants to look at nothing for longer.
+_PATIENCE: Final = 1.5
 _BASIC: Final = workset_pb2.WORKSET_VIEW_BASIC
 _ACTIVE: Final = (State.LOCKED, State.IN_PROGRESS)
 
@@ -36,9 +38,9 @@ async def now(request: Request, context: Ctx) -> HTMLResponse:
         services.state.get_queue_depth(),
         _worksets(services, *_ACTIVE),
         _worksets(services, State.ERROR),
-        _or_none(services.scheduler.list_clusters()),
+        _or_none(services.scheduler.with_timeout(_PATIENCE).list_clusters()),
         _or_none(
-            services.notifier.list_deliveries(
+            services.notifier.with_timeout(_PATIENCE).list_deliveries(
                 states=[delivery_pb2.DELIVERY_STATE_DEAD], page_size=_SHOWN
             )
         ),
@@ -121,14 +123,20 @@ async def workset(request: Request, workset_id: WorksetId, calls: Calls) -> HTML
     found, trail, told = await asyncio.gather(
         calls.state.get_workset(workset_id=workset_id, include_log_tail=True),
         calls.state.list_events(workset_id=workset_id, page_size=_TRAIL),
-        _or_none(calls.notifier.list_deliveries(workset_id=workset_id, page_size=_SHOWN)),
+        _or_none(
+            calls.notifier.with_timeout(_PATIENCE).list_deliveries(
+                workset_id=workset_id, page_size=_SHOWN
+            )
+        ),
     )
     waits = found.workset.state == workset_pb2.WORKSET_STATE_READY
     why, estimate = None, None
     if waits:
         why, estimate = await asyncio.gather(
-            _or_none(calls.scheduler.explain_workset(workset_id=workset_id)),
-            _or_none(calls.scheduler.estimate_wait(workset_id=workset_id)),
+            _or_none(
+                calls.scheduler.with_timeout(_PATIENCE).explain_workset(workset_id=workset_id)
+            ),
+            _or_none(calls.scheduler.with_timeout(_PATIENCE).estimate_wait(workset_id=workset_id)),
         )
     return page(
         request,
@@ -163,7 +171,8 @@ async def clusters(request: Request, calls: Calls) -> HTMLResponse:
 async def scheduler(request: Request, calls: Calls) -> HTMLResponse:
     """What the scheduler did and advises."""
     stats, advice = await asyncio.gather(
-        calls.scheduler.get_scheduler_stats(), _or_none(calls.scheduler.recommend_clusters())
+        calls.scheduler.get_scheduler_stats(),
+        _or_none(calls.scheduler.with_timeout(_PATIENCE).recommend_clusters()),
     )
     return page(request, "scheduler.html", stats=stats, advice=advice)
 
