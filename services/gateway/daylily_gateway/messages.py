@@ -66,8 +66,10 @@ def seconds(value: Duration) -> float:
 
 
 def struct(value: Struct) -> dict[str, Json]:
-    """An object. Numbers are doubles on the way; those without a fraction come back as integers."""
-    return {key: _value(entry) for key, entry in value.fields.items()}
+    """An object, by name, as the order was lost on the way. Numbers are doubles there; those without
+    a fraction come back as integers.
+    """
+    return {key: _value(value.fields[key]) for key in sorted(value.fields)}
 
 
 # --- inside ---
