@@ -8,6 +8,7 @@ import asyncio
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from benchmarks.measure import progress
 from daylily_state.domain import registering
 from daylily_state.domain.commands import Register
 from daylily_state.domain.commit import Commit
+from daylily_state.domain.errors import StoreUnavailableError
 from daylily_state.domain.model import Priority, Requirements, SubjectKind, lane_of
 from daylily_state.domain.moment import Moment
 from daylily_state.domain.records import Position
@@ -41,6 +43,7 @@ APART = timedelta(milliseconds=50)
 _IN_A_TRANSACTION = 5_000
 _ITEMS_AT_ONCE = 25  # of a BatchWriteItem
 _WRITERS = 4
+_SECONDS_TO_MAKE_TABLES = 120
 
 
 def registrations(number: int, *, first: int = 0) -> Iterator[Register]:
@@ -117,8 +120,12 @@ def _made(number: int, first: int, begin: datetime | None, heads: Position) -> I
 
 async def _heads_of(store: Store) -> Position:
     try:
-        await store.create_tables()
-        return await store.heads()
+        async with asyncio.timeout(_SECONDS_TO_MAKE_TABLES):
+            while True:
+                # A DynamoDB Local that was just started does not answer in the time of a call.
+                with suppress(StoreUnavailableError):
+                    await store.create_tables()
+                    return await store.heads()
     finally:
         await store.close()
 

@@ -10,6 +10,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from benchmarks.measure import percentile, progress
 from benchmarks.processes import Services, services
 from benchmarks.report import Figure, at_most
 from benchmarks.stores import Filled, add_store_option, stores
-from daylily_client import AsyncStateClient
+from daylily_client import AsyncStateClient, DeadlineExceeded
 from daylily_state.app.counting import SNAPSHOT
 from daylily_state.domain.records import Snapshot
 
@@ -122,7 +123,7 @@ async def _start(running: Services, filled: Filled) -> Start:
             return after
 
         async def depth() -> float:
-            answer = await state.get_queue_depth()
+            answer = await _depth_however_long(state)
             after = time.perf_counter() - begun
             if answer.total != filled.worksets:
                 raise RuntimeError(f"{answer.total} worksets counted of {filled.worksets}")
@@ -131,6 +132,13 @@ async def _start(running: Services, filled: Filled) -> Start:
         locked, counted = await asyncio.gather(lock(), depth())
     cpu = cpu_seconds(running.processes[address].pid)
     return Start(address, serving, locked, counted, cpu)
+
+
+async def _depth_however_long(state: AsyncStateClient) -> state_pb2.GetQueueDepthResponse:
+    """A call waits for 60 s at most; a whole feed may take longer to read."""
+    while True:
+        with suppress(DeadlineExceeded):
+            return await state.get_queue_depth()
 
 
 async def _until_serving(address: str) -> None:

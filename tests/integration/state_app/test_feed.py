@@ -92,9 +92,10 @@ async def test_a_watcher_that_is_far_behind_reads_nothing_twice(lab, one) -> Non
     await lab.passes(1)
     assert len(set(seen(watcher))) == len(watcher.events) == 700
     for stretches in read.values():
-        # Counting reads the same feed beside the watcher: each stretch comes twice at most.
+        # Counting and the resolver read the same feed beside the watcher; what one has read, they share.
         once = sorted(set(stretches))
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(once))
+        assert len(stretches) - len(once) <= 2  # the end of a lane, read by all three
     await watcher.stop()
 
 

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from daylily_runtime import Clock, Lifecycle, wait_first
+from daylily_state.app.shared_reads import SharedReads
 from daylily_state.domain.errors import InvalidCursorError, StoppingError, StoreUnavailableError
 from daylily_state.domain.events import Event
 from daylily_state.domain.model import LANES
@@ -72,6 +73,7 @@ class Feed:
         self._told = 0
         self._waiting: dict[asyncio.Future[None], float] = {}  # watchers, and when to wake each
         self._reading = asyncio.Semaphore(_LANES_AT_ONCE)
+        self._shared = SharedReads()
 
     @property
     def watchers(self) -> int:
@@ -294,9 +296,12 @@ class Feed:
         return [recent[at] for at in range(start, min(start + limit, len(recent)))]
 
     async def _read_behind(self, lane: int, seq: int, limit: int) -> Sequence[Event]:
-        async with self._reading:
-            events = await self._store.read_lane(lane, seq, limit, strong=True)
+        events = await self._shared.read((lane, seq, limit), self._read_lane)
         return [event for event in events if event.seq <= self._heads[lane]]
+
+    async def _read_lane(self, lane: int, seq: int, limit: int) -> Sequence[Event]:
+        async with self._reading:
+            return await self._store.read_lane(lane, seq, limit, strong=True)
 
     @staticmethod
     def _batch(

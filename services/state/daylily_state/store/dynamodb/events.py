@@ -2,7 +2,7 @@
 
 from daylily_state.domain.events import Event
 from daylily_state.domain.model import SubjectKind
-from daylily_state.store.dynamodb.items import Item, item_of, make_row, row_from
+from daylily_state.store.dynamodb.items import Item, item_of, make_row, values_from
 from daylily_state.store.dynamodb.tables import EventRow
 
 
@@ -42,34 +42,7 @@ def event_item(event: Event) -> dict[str, dict[str, object]]:
 
 def event_from(item: Item) -> Event:
     """The event in an item."""
-    row = row_from(EventRow, item)
-    return Event(
-        event_id=row.event_id,
-        lane=row.lane,
-        seq=row.seq,
-        subject_kind=row.subject_kind,
-        subject_id=(
-            row.workset_id
-            if row.subject_kind is SubjectKind.WORKSET
-            else row.other_subject_id or ""
-        ),
-        version=row.version,
-        type=row.type,
-        occurred_at=row.occurred_at,
-        from_state=row.from_state,
-        to_state=row.to_state,
-        actor=row.actor,
-        owner_id=row.owner_id,
-        lock_token=row.lock_token,
-        attempt=row.attempt,
-        reason=row.reason,
-        priority=row.priority,
-        customer_id=row.customer_id,
-        labels=dict(row.labels),
-        cluster_name=row.cluster_name,
-        error_details=row.error_details,
-        error_category=row.error_category,
-        details=dict(row.details),
-        request_id=row.request_id,
-        request_digest=row.request_digest,
-    )
+    values = values_from(EventRow, item)
+    workset_id, other = values.pop("workset_id"), values.pop("other_subject_id")
+    of_workset = values["subject_kind"] is SubjectKind.WORKSET
+    return Event(subject_id=workset_id if of_workset else other or "", **values)
