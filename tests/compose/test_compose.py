@@ -88,7 +88,7 @@ def compose() -> Iterator[Compose]:
 
 def wait_healthy(compose: Compose) -> None:
     give_up = time.monotonic() + UP_WITHIN
-    services = {"aws": 1, "state": 2, "scheduler": 1, "notifier": 1}
+    services = {"aws": 1, "state": 2, "scheduler": 1, "notifier": 1, "gateway": 1}
     while True:
         found = {name: [health(each) for each in compose.containers(name)] for name in services}
         if all(found[name].count("healthy") == count for name, count in services.items()):
@@ -116,19 +116,48 @@ def demo(state: str, directory: Path) -> "subprocess.Popen[str]":
     )
 
 
+# What each image has of this tree: its service, and what that depends on.
+DISTRIBUTIONS = {
+    "state": {"protos", "runtime", "state"},
+    "scheduler": {"protos", "client", "runtime", "scheduler"},
+    "notifier": {"protos", "client", "runtime", "notifier"},
+    "gateway": {"protos", "client", "runtime", "gateway"},
+}
+INSTALLED = "from importlib.metadata import distributions as d; print(*(x.name for x in d()))"
+
+
+def inside(container: str, *command: str) -> str:
+    done = subprocess.run(
+        ["docker", "exec", container, *command], check=True, text=True, capture_output=True
+    )
+    return done.stdout.strip()
+
+
 @pytest.mark.timeout(300)
-def test_every_service_runs_as_somebody_who_is_not_root_with_its_own_distributions_only(compose):
-    alien = {"state": "daylily_client", "scheduler": "daylily_state", "notifier": "daylily_state"}
-    for service, module in alien.items():
-        container = compose.containers(service)[0]
-        within = ["docker", "exec", container]
-        assert (
-            subprocess.run([*within, "id", "-u"], check=True, capture_output=True).stdout != b"0\n"
-        )
-        found = subprocess.run(
-            [*within, "python", "-c", f"import {module}"], capture_output=True, check=False
-        )
-        assert b"ModuleNotFoundError" in found.stderr, module
+@pytest.mark.parametrize("service", DISTRIBUTIONS)
+def test_every_service_runs_as_somebody_who_is_not_root_with_its_own_distributions_only(
+    compose, service
+):
+    container = compose.containers(service)[0]
+    assert inside(container, "id", "-u") != "0"
+    installed = inside(container, "python", "-c", INSTALLED).split()
+    ours = {name.removeprefix("daylily-") for name in installed if name.startswith("daylily-")}
+    assert ours == DISTRIBUTIONS[service]
+    assert "pip" not in installed
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("service", ["state", "scheduler", "notifier"])
+def test_the_engine_asks_every_service_for_its_grpc_health(compose, service):
+    form = "{{json .Config.Healthcheck.Test}}"
+    container = compose.containers(service)[0]
+    found = subprocess.run(
+        ["docker", "inspect", "--format", form, container],
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+    ).stdout
+    assert "daylily_runtime.healthcheck" in found
 
 
 @pytest.mark.timeout(300)
@@ -155,3 +184,21 @@ def test_the_demo_completes_though_a_replica_of_state_is_killed_in_its_middle(co
     subprocess.run(["docker", "kill", "--signal", "KILL", victim], check=True)
     rest, _ = running.communicate(timeout=DEMO_WITHIN)
     assert running.returncode == 0, "".join(lines) + rest
+
+
+@pytest.mark.timeout(600)
+def test_what_was_registered_is_there_when_everything_was_taken_down_and_set_up_again(compose):
+    def worksets(*words: str) -> str:
+        command = [Path(sys.executable).with_name("worksets"), "--state", compose.addresses()]
+        return subprocess.run(
+            [*command, *words], check=True, text=True, stdout=subprocess.PIPE, timeout=60
+        ).stdout
+
+    compose("up", "--detach", "--scale", "state=2")  # one was killed
+    wait_healthy(compose)
+    worksets("register", "kept", "--bucket", "lab", "--prefix", "runs/kept/")
+    compose("down", "--timeout", "25")  # without --volumes
+    compose("up", "--detach", "--scale", "state=2")
+    wait_healthy(compose)
+
+    assert "READY" in worksets("get", "kept")
