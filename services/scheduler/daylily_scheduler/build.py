@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 import grpc
@@ -19,11 +20,13 @@ from daylily_runtime.clock import Clock, SystemClock
 from daylily_runtime.offload import Offload
 from daylily_runtime.server import Server
 from daylily_runtime.wire import StartError
+from daylily_scheduler.alarms import Alarms
 from daylily_scheduler.api.access import RULES
 from daylily_scheduler.api.errors import ERRORS
 from daylily_scheduler.api.service import SERVICE, Parts, SchedulerServicer
 from daylily_scheduler.claims import ClaimDesk
 from daylily_scheduler.clusters import Clusters
+from daylily_scheduler.domain.alarms import Thresholds
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.offers import like
 from daylily_scheduler.domain.runtimes import RunTimes
@@ -126,6 +129,15 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         server.background("learning", learner.run)
         server.background("checkpoints", learner.keep)
         server.background("estimates", forecaster.promise)
+        alarms = Alarms(
+            state,
+            book,
+            times,
+            given.clock,
+            thresholds=_thresholds(settings),
+            heard_at=lambda: follower.heard_at if follower.caught_up.is_set() else None,
+        )
+        server.background("alarms", alarms.run)
         server.add_service(
             SERVICE,
             scheduler_pb2_grpc.add_SchedulerServiceServicer_to_server,
@@ -149,6 +161,14 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         )
 
     return Server("scheduler", settings, compose, errors=ERRORS, span_fields=SPAN_FIELDS)
+
+
+def _thresholds(settings: SchedulerSettings) -> Thresholds:
+    return Thresholds(
+        timedelta(hours=settings.alarm_queue_age_hours),
+        settings.alarm_queue_length,
+        settings.alarm_budget_share,
+    )
 
 
 def _recorder(server: Server, settings: SchedulerSettings, clock: Clock) -> Recorder | None:

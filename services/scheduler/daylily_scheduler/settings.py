@@ -50,6 +50,26 @@ class SchedulerSettings(ServerSettings):
         "price history, every 10 minutes.",
     )
 
+    alarm_queue_age_hours: float = Field(
+        default=24.0,
+        ge=0,
+        le=8760,
+        description="Hours that a workset may wait which could start, before people hear of a backlog; "
+        "0: never.",
+    )
+    alarm_queue_length: int = Field(
+        default=0,
+        ge=0,
+        description="Worksets that may wait which could start, before people hear of a backlog; "
+        "0: any number.",
+    )
+    alarm_budget_share: float = Field(
+        default=0.8,
+        ge=0,
+        le=1,
+        description="Share of a customer's budget from which on people hear of it; 0: only at its end.",
+    )
+
     record_decisions_in: Path | None = Field(
         default=None,
         description="Directory, this scheduler's own, in which decisions are recorded with all that "

@@ -143,7 +143,7 @@ class Outcomes:
         event = event_pb2.Event(
             event_id=alert_id(dead.delivery_id),
             subject=event_pb2.Subject(
-                kind=event_pb2.SUBJECT_KIND_SYSTEM, id=f"channel {self._channel}"
+                kind=event_pb2.SUBJECT_KIND_SYSTEM, id=f"channel-{self._channel}"
             ),
             version=1,
             type=event_pb2.EVENT_TYPE_EXTERNAL,
