@@ -1,5 +1,6 @@
 """The services as processes of their own, on a store that is there for one run."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -7,6 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.support.dynamodb_local import DynamoDBLocal
 from tests.support.ports import free_port, wait_until_listening
@@ -108,3 +113,14 @@ def one_of_each(running: Services, store: Mapping[str, str]) -> Addresses:
     """State on this store, and a scheduler."""
     state = running.start("state", store)
     return Addresses(state, running.start("scheduler", {"DAYLILY_STATE_ADDRESS": state}))
+
+
+async def until_serving(address: str) -> None:
+    """Until the service there says that it serves; a client would wait for its own time only."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        health: Any = health_pb2_grpc.HealthStub(channel)
+        while True:
+            answer = await health.Check(health_pb2.HealthCheckRequest())
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return
+            await asyncio.sleep(0.01)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from benchmarks.claiming import OPTIONS, until_the_queue_has
 from benchmarks.measure import percentile, progress
-from benchmarks.processes import Services, services
+from benchmarks.patience import depth_however_long
+from benchmarks.processes import Services, services, until_serving
 from benchmarks.report import Figure, at_most
 from benchmarks.stores import Filled, add_store_option, stores
 from daylily_client import AsyncSchedulerClient, AsyncStateClient
@@ -94,11 +95,11 @@ async def _started(running: Services, filled: Filled) -> System:
     backlog = filled.worksets
     address = running.start("state", filled.settings)
     state = AsyncStateClient(address, OPTIONS)
-    await state.get_queue_depth()
+    await depth_however_long(state)
     begun = time.perf_counter()
-    scheduler = AsyncSchedulerClient(
-        running.start("scheduler", {"DAYLILY_STATE_ADDRESS": address}), OPTIONS
-    )
+    at_scheduler = running.start("scheduler", {"DAYLILY_STATE_ADDRESS": address})
+    await until_serving(at_scheduler)
+    scheduler = AsyncSchedulerClient(at_scheduler, OPTIONS)
     await until_the_queue_has(scheduler, backlog)
     ready_after = time.perf_counter() - begun
     progress(f"a scheduler knows {backlog:,} worksets after {ready_after:.1f} s")

@@ -10,27 +10,24 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import grpc
 from daylily.state.v1 import state_pb2
 from daylily.workset.v1 import workset_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.claiming import OPTIONS
 from benchmarks.footprint import cpu_seconds
 from benchmarks.measure import percentile, progress
-from benchmarks.processes import Services, services
+from benchmarks.patience import depth_however_long
+from benchmarks.processes import Services, services, until_serving
 from benchmarks.report import Figure, at_most
 from benchmarks.stores import Filled, add_store_option, stores
-from daylily_client import AsyncStateClient, DeadlineExceeded
+from daylily_client import AsyncStateClient
 from daylily_state.app.counting import SNAPSHOT
 from daylily_state.domain.records import Snapshot
 
-SMALL = ("--worksets", "20", "60", "--calls", "5", "--restarts", "1", "--store", "sqlite")
+SMALL = ("--worksets", "40", "80", "--calls", "5", "--restarts", "1", "--store", "sqlite")
 MOVED = 8
 """Worksets of each kind that are moved before counts are compared."""
 QUIET_SECONDS = 10.0
@@ -112,7 +109,7 @@ class Start:
 async def _start(running: Services, filled: Filled) -> Start:
     begun = time.perf_counter()
     address = running.start("state", filled.settings)
-    await _until_serving(address)
+    await until_serving(address)
     serving = time.perf_counter() - begun
     async with AsyncStateClient(address, OPTIONS) as state:
 
@@ -123,7 +120,7 @@ async def _start(running: Services, filled: Filled) -> Start:
             return after
 
         async def depth() -> float:
-            answer = await _depth_however_long(state)
+            answer = await depth_however_long(state)
             after = time.perf_counter() - begun
             if answer.total != filled.worksets:
                 raise RuntimeError(f"{answer.total} worksets counted of {filled.worksets}")
@@ -132,23 +129,6 @@ async def _start(running: Services, filled: Filled) -> Start:
         locked, counted = await asyncio.gather(lock(), depth())
     cpu = cpu_seconds(running.processes[address].pid)
     return Start(address, serving, locked, counted, cpu)
-
-
-async def _depth_however_long(state: AsyncStateClient) -> state_pb2.GetQueueDepthResponse:
-    """A call waits for 60 s at most; a whole feed may take longer to read."""
-    while True:
-        with suppress(DeadlineExceeded):
-            return await state.get_queue_depth()
-
-
-async def _until_serving(address: str) -> None:
-    async with grpc.aio.insecure_channel(address) as channel:
-        health: Any = health_pb2_grpc.HealthStub(channel)
-        while True:
-            answer = await health.Check(health_pb2.HealthCheckRequest())
-            if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                return
-            await asyncio.sleep(0.01)
 
 
 # --- depth ---
@@ -174,7 +154,7 @@ async def _depth(running: Services, filled: Sequence[Filled], calls: int) -> Seq
     both: list[Asked] = []
     for store in filled:
         state = AsyncStateClient(running.start("state", store.settings), OPTIONS)
-        await state.get_queue_depth()
+        await depth_however_long(state)
         both.append(Asked(store, state))
     progress(f"{calls} calls at each size, in turns")
     for _ in range(calls):
@@ -244,7 +224,7 @@ async def _read_units(running: Services, filled: Filled, calls: int) -> float | 
             return None
         settings = {**filled.settings, "DAYLILY_DYNAMODB_ENDPOINT": counted.url}
         async with AsyncStateClient(running.start("state", settings), OPTIONS) as state:
-            await state.get_queue_depth()
+            await depth_however_long(state)
             used = []
             for asked in (0, calls):
                 before = counted.total

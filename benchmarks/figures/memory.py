@@ -16,7 +16,8 @@ from daylily.workset.v1 import event_pb2, workset_pb2
 from benchmarks.claiming import OPTIONS, until_the_queue_has
 from benchmarks.footprint import resident_mib
 from benchmarks.measure import progress
-from benchmarks.processes import Services, services
+from benchmarks.patience import depth_however_long
+from benchmarks.processes import Services, services, until_serving
 from benchmarks.report import Figure
 from benchmarks.stores import Filled, add_store_option, stores
 from daylily_client import AsyncSchedulerClient, AsyncStateClient, duration
@@ -62,7 +63,8 @@ async def _used(running: Services, filled: Filled, watchers: int, runs: int) -> 
         AsyncSchedulerClient(at_scheduler, OPTIONS) as scheduler,
     ):
         notifier = running.start("notifier", told)
-        await state.get_queue_depth()
+        await depth_however_long(state)
+        await until_serving(at_scheduler)
         await until_the_queue_has(scheduler, filled.worksets)
         progress(f"{watchers} watchers, {filled.worksets:,} worksets that wait")
         heard = [Heard() for _ in range(watchers)]

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, Final
 
 from pynamodb.attributes import Attribute
@@ -23,7 +24,7 @@ from daylily_state.domain.model import (
     lane_of,
 )
 from daylily_state.store.dynamodb.attributes import micros
-from daylily_state.store.dynamodb.items import Item, item_of, make_row, row_from
+from daylily_state.store.dynamodb.items import Item, item_of, make_row, values_from
 from daylily_state.store.dynamodb.tables import WorksetRow
 
 WAITING: Final = "WAITING"
@@ -142,7 +143,7 @@ def workset_item(workset: Workset) -> dict[str, dict[str, object]]:
 
 def workset_from(item: Item) -> Workset:
     """The workset in an item of the table or, for one without a lock, of state-priority-index."""
-    row = row_from(WorksetRow, item)
+    row = SimpleNamespace(**values_from(WorksetRow, item))
     return Workset(
         workset_id=row.workset_id,
         # An index leaves the lane out; it is a function of the id.
@@ -179,15 +180,15 @@ def _has(item: Item, attribute: Attribute[Any]) -> bool:
     return attribute.attr_name in item
 
 
-def _lock(row: WorksetRow) -> Lock:
+def _lock(row: SimpleNamespace) -> Lock:
     return Lock(row.owner_id, row.last_token, row.acquired_at, row.lease, row.expires_at)
 
 
-def _progress(row: WorksetRow) -> Progress:
+def _progress(row: SimpleNamespace) -> Progress:
     return Progress(row.step, row.percent, row.message, row.reported_at)
 
 
-def _failure(row: WorksetRow) -> Failure:
+def _failure(row: SimpleNamespace) -> Failure:
     return Failure(row.error_category, row.error_summary)
 
 
