@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.scheduling.compare import Comparison, compare, table
 from benchmarks.scheduling.platforms import PricesError
-from benchmarks.scheduling.policies.table import POLICIES
+from benchmarks.scheduling.policies.table import POLICIES, made
 from benchmarks.scheduling.scenarios import (
     ALL,
     LOAD,
@@ -103,9 +103,11 @@ def _arguments() -> argparse.Namespace:
 
 def _names(text: str) -> list[str]:
     names = text.split(",")
-    unknown = [name for name in names if name not in POLICIES]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(POLICIES)}")
+    for name in names:
+        try:
+            made(name)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
     return names
 
 

@@ -12,7 +12,7 @@ from benchmarks.scheduling.bound import lower_bound
 from benchmarks.scheduling.engine import Simulation
 from benchmarks.scheduling.figures import Figures, figures, geometric_mean
 from benchmarks.scheduling.platforms import Platform
-from benchmarks.scheduling.policies.table import POLICIES
+from benchmarks.scheduling.policies.table import made
 from benchmarks.scheduling.scenarios import Scenario, Source
 from benchmarks.scheduling.workload import Job, Raw
 
@@ -58,7 +58,7 @@ def carry_out(task: Task) -> Figures | float:
     platform, jobs = build(task.source, task.scenario)
     if task.policy is None:
         return lower_bound(jobs, platform.sites).usd
-    return figures(Simulation(platform, jobs, POLICIES[task.policy]()).run())
+    return figures(Simulation(platform, jobs, made(task.policy)).run())
 
 
 def compare(

@@ -17,6 +17,7 @@ from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.matching import WaitingClaims, match
 from daylily_scheduler.domain.model import Cluster, Estimate, Needs, Workset
 from daylily_scheduler.domain.resources import Resources
+from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 # Clusters here report whenever they should: none falls silent.
@@ -32,12 +33,16 @@ def seconds(at: datetime) -> float:
 
 
 class Daylily:
-    """The policy of `daylily_scheduler.domain`."""
+    """The policy of `daylily_scheduler.domain`.
+
+    Args:
+        rules: its constants, where they are not the service's defaults.
+    """
 
     inside = Inside.NEVER
 
-    def __init__(self) -> None:
-        self._book = Book()
+    def __init__(self, rules: Rules = DEFAULT_RULES) -> None:
+        self._book = Book(rules)
         self._claims = WaitingClaims()
         self._numbers = count(1)
         self._versions: dict[str, int] = {}

@@ -1,7 +1,11 @@
-"""The policies by name."""
+"""The policies by name. `daylily:crowding=4+share_handicap=0` is the project's own with these constants
+instead of its defaults; times in hours.
+"""
 
 from collections.abc import Callable
-from typing import Final
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
 
 from benchmarks.scheduling.policies.base import Inside, Policy
 from benchmarks.scheduling.policies.daylily import Daylily
@@ -14,6 +18,7 @@ from benchmarks.scheduling.policies.simple import (
     cheapest,
     first_fit,
 )
+from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 
 POLICIES: Final[dict[str, Callable[[], Policy]]] = {
     "daylily": Daylily,
@@ -26,3 +31,39 @@ POLICIES: Final[dict[str, Callable[[], Policy]]] = {
     "replaced-shared": lambda: Replaced(Inside.SHARED),
     "replaced-queued": lambda: Replaced(Inside.QUEUED),
 }
+
+
+def made(name: str) -> Policy:
+    """A policy by its name.
+
+    Raises:
+        ValueError: there is none of this name, or it has no such constant.
+    """
+    known, _, constants = name.partition(":")
+    if known not in POLICIES:
+        raise ValueError(f"{known!r} is none of {', '.join(POLICIES)}")
+    if not constants:
+        return POLICIES[known]()
+    if known != "daylily":
+        raise ValueError(f"{known} has no constants")
+    return Daylily(_rules(constants))
+
+
+def _rules(text: str) -> Rules:
+    changed: dict[str, Any] = {}
+    for part in text.split("+"):
+        name, _, value = part.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{part!r} is no constant with a number") from None
+        match getattr(DEFAULT_RULES, name, None):
+            case timedelta():
+                changed[name] = timedelta(hours=number)
+            case int():
+                changed[name] = int(number)
+            case float():
+                changed[name] = number
+            case _:
+                raise ValueError(f"{name!r} is no constant of the policy that is a number")
+    return replace(DEFAULT_RULES, **changed)

@@ -260,7 +260,7 @@ class Scheduling(RuleBasedStateMachine):
                 beside = [c for c in planned if c.best.hours <= at < c.best.hours + c.length]
                 free = self.book.fleet.free(name)
                 for held in self.book.fleet.held_on(name):
-                    if plan._left(held.since, held.hours) <= at:
+                    if plan._by_name[name]._left(held) <= at:
                         free = free + held.amount
                 for choice in beside:
                     free = free - choice.workset.needs.amount

@@ -144,7 +144,7 @@ def plan_reasons(
     usd = place_on(workset, cluster, book.fleet, book.rules).cost_usd
     best = choice.best
     if choice.starts_now:
-        return (reasons.cheaper_elsewhere(name, usd, best.cluster_name, best.placement.cost_usd),)
+        return (reasons.cheaper_elsewhere(name, usd, best.cluster_name, best.cost_usd),)
     at = now + timedelta(hours=best.hours)
     return (reasons.cheaper_later(name, usd, best.cluster_name, best.score_usd, at),)
 

@@ -35,6 +35,7 @@ class Fleet:
         self._offered: frozenset[str] = frozenset()
         self._running_from: datetime | None = None
         self._running_until: datetime | None = None
+        self._by_price: list[Cluster] = []
         self._on: dict[str, dict[str, Reservation]] = {}
         # Grows with every change that may change a decision.
         self.version = 0
@@ -97,6 +98,11 @@ class Fleet:
         if not fresh:
             self._find_running(now)
         return self._running
+
+    def by_price(self, now: datetime) -> list[Cluster]:
+        """The clusters that may get work, the cheapest first, then by name."""
+        self.running(now)
+        return self._by_price
 
     def offers(self, instance_types: frozenset[str], now: datetime) -> bool:
         """Whether some cluster in the running has any of these types."""
@@ -212,6 +218,7 @@ class Fleet:
         if running.keys() != self._running.keys():
             self.version += 1
         self._running = running
+        self._by_price = sorted(running.values(), key=_price_then_name)
         self._offered = frozenset().union(*(c.instance_types for c in self._running.values()))
         self._running_from = now
         self._running_until = min((c.silent_at for c in self._running.values()), default=None)
@@ -220,3 +227,7 @@ class Fleet:
 def _same_place(one: Cluster, other: Cluster) -> bool:
     """Whether nothing differs that a decision depends on."""
     return one == replace(other, heard_at=one.heard_at, version=one.version)
+
+
+def _price_then_name(cluster: Cluster) -> tuple[float, str]:
+    return (cluster.price_per_vcpu_hour_usd, cluster.cluster_name)

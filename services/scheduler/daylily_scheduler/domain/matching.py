@@ -110,7 +110,7 @@ def _planned(book: Book, waiting: WaitingClaims, now: datetime) -> list[Pick]:
         name = choice.best.cluster_name
         if left.get(name):
             left[name] -= 1
-            found.append(Pick(choice.workset, choice.best.placement))
+            found.append(Pick(choice.workset, choice.placement))
     return found
 
 

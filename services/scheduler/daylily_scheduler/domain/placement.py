@@ -64,7 +64,7 @@ def place_on(
             *idle_item(cluster, rules.idle_share * longer_hours),
         ),
         price_per_vcpu_hour_usd=cluster.price_per_vcpu_hour_usd,
-        left_over=_left_over(workset, cluster, fleet),
+        left_over=share_left_over(workset, cluster, fleet),
     )
 
 
@@ -89,7 +89,7 @@ def all_places(
             cluster_name=cluster.cluster_name,
             items=cost_items(workset.needs, workset.estimate, cluster, rules),
             price_per_vcpu_hour_usd=cluster.price_per_vcpu_hour_usd,
-            left_over=_left_over(workset, cluster, fleet),
+            left_over=share_left_over(workset, cluster, fleet),
             rejections=rejections(workset.needs, workset.estimate, cluster, fleet, now),
         )
         for cluster in fleet
@@ -97,7 +97,7 @@ def all_places(
     return sorted(places, key=lambda place: (len(place.rejections), place.key))
 
 
-def _left_over(workset: Workset, cluster: Cluster, fleet: Fleet) -> float:
+def share_left_over(workset: Workset, cluster: Cluster, fleet: Fleet) -> float:
     """The mean of the shares of vCPUs and memory that stay free."""
     free, need, capacity = (
         fleet.free(cluster.cluster_name),

@@ -18,12 +18,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from daylily_scheduler.domain.cost import run_hours, work_vcpu_hours
-from daylily_scheduler.domain.feasibility import affordable, lacks_instance_types
-from daylily_scheduler.domain.model import Cluster, Needs, Priority, Workset
+from daylily_scheduler.domain.cost import (
+    CostItem,
+    cost_items,
+    idle_item,
+    run_hours,
+    total_usd,
+    work_vcpu_hours,
+)
+from daylily_scheduler.domain.feasibility import lacks_instance_types
+from daylily_scheduler.domain.model import Needs, Priority, Workset
 from daylily_scheduler.domain.order import CLASSES
-from daylily_scheduler.domain.placement import Placement, place_on
-from daylily_scheduler.domain.profile import Amount, Profile, need
+from daylily_scheduler.domain.placement import Placement, share_left_over
+from daylily_scheduler.domain.places import Place
+from daylily_scheduler.domain.profile import TOO_SHORT, Amount, need
 from daylily_scheduler.domain.queue import Lane
 
 if TYPE_CHECKING:
@@ -31,11 +39,7 @@ if TYPE_CHECKING:
 
 # A plan is made for the last full step of time, so that claims of one moment share it.
 STEP_SECONDS = 10
-# A run that takes longer than expected is expected to take that much longer, and a while at least.
-OVERDUE_SHARE = 0.25
-OVERDUE_LEAST_HOURS = 0.25
 
-ScoreKey = tuple[float, float, float, str]
 WantedLane = Callable[[Lane], bool]
 
 
@@ -45,22 +49,14 @@ class Option:
     `delay_usd` is what waiting until then is reckoned at.
     """
 
-    placement: Placement
+    cluster_name: str
     hours: float
+    cost_usd: float
     delay_usd: float
 
     @property
-    def cluster_name(self) -> str:
-        return self.placement.cluster_name
-
-    @property
     def score_usd(self) -> float:
-        return self.placement.cost_usd + self.delay_usd
-
-    @property
-    def key(self) -> ScoreKey:
-        """Smaller is better. As for placements, to the cent; then price, packing, name."""
-        return (round(self.score_usd, 2), *self.placement.key[1:])
+        return self.cost_usd + self.delay_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +69,7 @@ class Choice:
     counts_as: Priority
     length: float
     best: Option
+    placement: Placement
     options: tuple[Option, ...]
 
     @property
@@ -93,11 +90,12 @@ class Plan:
         self._book = book
         self._rules = book.rules
         self._now = now
-        self._asking = asking
-        self._running = book.fleet.running(now)
-        self._clusters = sorted(self._running.values(), key=_price_then_name)
-        self._profiles: dict[str, Profile] = {}
-        self._lives: dict[str, float] = {}
+        fleet = book.fleet
+        self._places = [
+            Place(cluster, fleet, now, asks=cluster.cluster_name in asking, rules=self._rules)
+            for cluster in fleet.by_price(now)
+        ]
+        self._by_name = {place.name: place for place in self._places}
         self._behind = book.behind()
         self._could_ever: dict[Needs, bool] = {}
         self._looks = self._rules.plan_looks
@@ -127,7 +125,7 @@ class Plan:
         if name not in self._backfills:
             # Each cluster's search may look at as much as the plan did.
             self._looks = self._rules.plan_looks
-            self._backfills[name] = self._backfill(self._running[name])
+            self._backfills[name] = self._backfill(self._by_name[name])
         return self._backfills[name]
 
     def choose(self, workset: Workset, counts_as: Priority) -> Choice | None:
@@ -185,148 +183,148 @@ class Plan:
         found = self._could_ever.get(lane.needs)
         if found is None:
             found = self._could_ever[lane.needs] = any(
-                _could_ever(lane.needs, cluster) for cluster in self._clusters
+                place.could_ever(lane.needs) for place in self._places
             )
         return found
 
     def _choose(self, workset: Workset, counts_as: Priority) -> Choice | None:
-        needs, estimate = workset.needs, workset.estimate
-        length = run_hours(needs, estimate, self._rules)
-        usd_per_hour = self._rules.delay_usd_per_hour[counts_as] * self._rules.crowding
+        needs, estimate, rules = workset.needs, workset.estimate, self._rules
+        length = run_hours(needs, estimate, rules)
+        usd_per_hour = rules.delay_usd_per_hour[counts_as] * rules.crowding
         work = work_vcpu_hours(needs, estimate)
         wanted = need(needs.amount)
         options: list[Option] = []
-        best: Option | None = None
-        for cluster in self._clusters:
-            if best is not None and work * cluster.price_per_vcpu_hour_usd > best.score_usd + 0.01:
+        best: tuple[float, float, float, str] | None = None
+        chosen: Option | None = None
+        for place in self._places:
+            compute = work * place.price
+            if best is not None and work and (round(compute, 2), place.price) > best[:2]:
+                # From here on they are dearer even without any delay.
                 break
-            hours = self._earliest(workset, cluster, wanted, length)
+            hours = self._earliest(workset, place, wanted, length)
             if hours is None:
                 continue
-            longer = hours + length - max(self._life(cluster.cluster_name), hours)
-            place = place_on(workset, cluster, self._book.fleet, self._rules, longer)
-            option = Option(place, hours, usd_per_hour * hours)
+            items = self._items(workset, place, hours, length)
+            option = Option(place.name, hours, total_usd(items), usd_per_hour * hours)
             options.append(option)
-            if best is None or option.key < best.key:
-                best = option
-        if best is None:
+            # As for placements: to the cent, then price, packing, name.
+            key = (round(option.score_usd, 2), place.price)
+            if best is not None and key > best[:2]:
+                continue
+            left_over = share_left_over(workset, place.cluster, self._book.fleet)
+            whole = (*key, left_over, place.name)
+            if best is None or whole < best:
+                best, chosen = whole, option
+        if chosen is None:
             return None
-        return Choice(workset, counts_as, length, best, tuple(options))
+        return self._chosen(workset, counts_as, length, chosen, options)
+
+    def _items(
+        self, workset: Workset, place: Place, hours: float, length: float
+    ) -> tuple[CostItem, ...]:
+        items = cost_items(workset.needs, workset.estimate, place.cluster, self._rules)
+        if not place.cluster.fixed_cost_per_hour_usd:
+            return items
+        longer = self._rules.idle_share * place.longer(hours, length)
+        return (*items, *idle_item(place.cluster, longer))
+
+    def _chosen(
+        self,
+        workset: Workset,
+        counts_as: Priority,
+        length: float,
+        option: Option,
+        options: Iterable[Option],
+    ) -> Choice:
+        place = self._by_name[option.cluster_name]
+        placement = Placement(
+            cluster_name=place.name,
+            items=self._items(workset, place, option.hours, length),
+            price_per_vcpu_hour_usd=place.price,
+            left_over=share_left_over(workset, place.cluster, self._book.fleet),
+        )
+        return Choice(workset, counts_as, length, option, placement, tuple(options))
 
     def _earliest(
-        self, workset: Workset, cluster: Cluster, wanted: Amount, length: float
+        self, workset: Workset, place: Place, wanted: Amount, length: float
     ) -> float | None:
         """Hours until the workset could start there; None where it cannot or will not."""
-        hours = self._room_in(workset, cluster, wanted, length)
-        if hours != 0:
+        if not place.may_take(workset):
+            return None
+        self._looks -= 1
+        hours = place.earliest(wanted, length)
+        if hours is None or hours > 0:
             return hours
-        if cluster.cluster_name not in self._asking:
+        if not place.asks:
             # It could, and does not ask: nobody knows when it will.
             return None
         wish = workset.needs.cluster
-        preferred = self._running.get(wish) if wish != cluster.cluster_name else None
-        if preferred is not None and self._room_in(workset, preferred, wanted, length) == 0:
+        preferred = self._by_name.get(wish) if wish != place.name else None
+        if (
+            preferred is not None
+            and preferred.may_take(workset)
+            and preferred.earliest(wanted, length) == 0
+        ):
             return None
         return hours
 
-    def _room_in(
-        self, workset: Workset, cluster: Cluster, wanted: Amount, length: float
-    ) -> float | None:
-        """Hours until there is room for the workset; None where it may never go."""
-        if (
-            not _could_ever(workset.needs, cluster)
-            or lacks_instance_types(workset.needs, cluster, self._book.fleet, self._now)
-            or not affordable(workset.needs, workset.estimate, cluster, self._rules)
-        ):
-            return None
-        self._looks -= 1
-        return self._profile(cluster).earliest(wanted, length)
-
     def _take(self, choice: Choice) -> None:
-        name, best = choice.best.cluster_name, choice.best
         workset = choice.workset
-        self._profile(self._running[name]).take(best.hours, choice.length, workset.needs.amount)
-        self._lives[name] = max(self._life(name), best.hours + choice.length)
+        place = self._by_name[choice.best.cluster_name]
+        place.take(choice.best.hours, choice.length, workset.needs.amount)
         customer = workset.customer_id
         self._started[customer] = self._started.get(customer, 0) + 1
         self._spent[customer] = self._spent.get(customer, 0.0) + workset.estimate.cost_usd
 
-    def _backfill(self, cluster: Cluster) -> Choice | None:
+    def _backfill(self, place: Place) -> Choice | None:
         """The first behind the planned ones that may start there now."""
-        free, queue = self._book.fleet.free(cluster.cluster_name), self._book.queue
+        free, queue = self._book.fleet.free(place.name), self._book.queue
+        looked_through = 0
         for counts_as in CLASSES:
             least = queue.least_need(counts_as)
             if least is None or not free.covers(least):
                 continue
-            for workset in self._in_order(counts_as, lambda lane: self._lane_fits(lane, cluster)):
-                if workset.workset_id in self.choices:
-                    continue
+            for workset in self._in_order(counts_as, lambda lane: self._lane_fits(lane, place)):
+                looked_through += 1
+                if looked_through > self._rules.most_looked_through:
+                    return None
                 length = run_hours(workset.needs, workset.estimate, self._rules)
                 wanted = need(workset.needs.amount)
-                if self._earliest(workset, cluster, wanted, length) != 0:
+                if (
+                    workset.workset_id in self.choices
+                    or length > place.free_for(wanted) + TOO_SHORT
+                    or self._earliest(workset, place, wanted, length) != 0
+                ):
                     continue
-                choice = self._choose_if_cheap(workset, counts_as, cluster, length)
+                choice = self._choose_if_cheap(workset, counts_as, place, length)
                 if choice is not None:
                     return choice
         return None
 
     def _choose_if_cheap(
-        self, workset: Workset, counts_as: Priority, cluster: Cluster, length: float
+        self, workset: Workset, counts_as: Priority, place: Place, length: float
     ) -> Choice | None:
         """The cluster for a workset that fits it now, unless it does better elsewhere; without
         looking elsewhere once enough has been looked at.
         """
         if self._looks > 0:
             choice = self._choose(workset, counts_as)
-            if choice is None or choice.best.cluster_name != cluster.cluster_name:
-                return None
-            return choice
-        longer = length - self._life(cluster.cluster_name)
-        place = place_on(workset, cluster, self._book.fleet, self._rules, longer)
-        option = Option(place, 0.0, 0.0)
-        return Choice(workset, counts_as, length, option, (option,))
+            return choice if choice is not None and choice.best.cluster_name == place.name else None
+        usd = total_usd(self._items(workset, place, 0.0, length))
+        option = Option(place.name, 0.0, usd, 0.0)
+        return self._chosen(workset, counts_as, length, option, (option,))
 
-    def _lane_fits(self, lane: Lane, cluster: Cluster) -> bool:
+    def _lane_fits(self, lane: Lane, place: Place) -> bool:
         """Whether the cluster can take anything of the lane now. Says no only for all of it."""
         fleet, needs = self._book.fleet, lane.needs
         return (
-            fleet.free(cluster.cluster_name).covers(needs.amount)
+            fleet.free(place.name).covers(needs.amount)
             and self._may_ever(lane)
-            and (not needs.zone or needs.zone == cluster.zone)
-            and cluster.price_per_vcpu_hour_usd <= lane.dearest_price
-            and not lacks_instance_types(needs, cluster, fleet, self._now)
+            and place.could_ever(needs)
+            and place.price <= lane.dearest_price
+            and not lacks_instance_types(needs, place.cluster, fleet, self._now)
+            and lane.least_hours <= place.free_for(need(needs.amount)) + TOO_SHORT
         )
-
-    # --- clusters over time ---
-
-    def _profile(self, cluster: Cluster) -> Profile:
-        name = cluster.cluster_name
-        known = self._profiles.get(name)
-        if known is None:
-            held = self._book.fleet.held_on(name)
-            known = self._profiles[name] = Profile(
-                self._book.fleet.free(name),
-                [(self._left(each.since, each.hours), each.amount) for each in held],
-            )
-        return known
-
-    def _life(self, name: str) -> float:
-        """Hours for which the cluster has work, with what is planned there."""
-        known = self._lives.get(name)
-        if known is None:
-            held = self._book.fleet.held_on(name)
-            known = max((self._left(each.since, each.hours) for each in held), default=0.0)
-            self._lives[name] = known
-        return known
-
-    def _left(self, since: datetime | None, hours: float) -> float:
-        """Hours until a run is expected to end."""
-        if since is None:
-            return hours
-        elapsed = (self._now - since) / timedelta(hours=1)
-        if elapsed < hours:
-            return hours - elapsed
-        return max(OVERDUE_SHARE * elapsed, OVERDUE_LEAST_HOURS)
 
 
 def plan_of(book: "Book", now: datetime, asking: Iterable[str]) -> Plan:
@@ -338,19 +336,3 @@ def plan_of(book: "Book", now: datetime, asking: Iterable[str]) -> Plan:
     if book.plan is None or book.plan[0] != key:
         book.plan = (key, Plan(book, at, key[1]))
     return book.plan[1]
-
-
-def _could_ever(needs: Needs, cluster: Cluster) -> bool:
-    """Whether the cluster could take it with nothing else of ours on it."""
-    usable, wanted = cluster.usable, needs.amount
-    return (
-        (not needs.zone or needs.zone == cluster.zone)
-        and wanted.vcpus <= max(usable.vcpus, 0)
-        and wanted.memory_mb <= max(usable.memory_mb, 0)
-        and (not cluster.capacity.storage_mb or wanted.storage_mb <= max(usable.storage_mb, 0))
-        and wanted.slots <= max(usable.slots, 0)
-    )
-
-
-def _price_then_name(cluster: Cluster) -> tuple[float, str]:
-    return (cluster.price_per_vcpu_hour_usd, cluster.cluster_name)

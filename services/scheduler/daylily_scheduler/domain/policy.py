@@ -35,7 +35,7 @@ def pick(book: Book, cluster_name: str, now: datetime, pass_over: int = 0) -> Pi
     choice = plan_of(book, now, {*book.asking(now), cluster_name}).start_on(cluster_name)
     if choice is None:
         return None
-    found = Pick(choice.workset, choice.best.placement)
+    found = Pick(choice.workset, choice.placement)
     return _passed_over(book, found, cluster, now, pass_over) if pass_over else found
 
 
@@ -48,10 +48,10 @@ def pick_anywhere(book: Book, now: datetime) -> Pick | None:
         behind = (plan.start_on(name) for name in running if _may_have_room(book, running[name]))
         choice = min(
             (each for each in behind if each is not None),
-            key=lambda each: (rank(book, each.workset), each.best.key),
+            key=lambda each: (rank(book, each.workset), each.placement.key),
             default=None,
         )
-    return None if choice is None else Pick(choice.workset, choice.best.placement)
+    return None if choice is None else Pick(choice.workset, choice.placement)
 
 
 def best_of(book: Book, workset: Workset, names: Iterable[str], now: datetime) -> Pick | None:
@@ -63,7 +63,7 @@ def best_of(book: Book, workset: Workset, names: Iterable[str], now: datetime) -
     choice = plan.choose(workset, book.queue.counts_as(workset))
     if choice is None or not choice.starts_now:
         return None
-    return Pick(workset, choice.best.placement)
+    return Pick(workset, choice.placement)
 
 
 def rank(book: Book, workset: Workset) -> Rank:

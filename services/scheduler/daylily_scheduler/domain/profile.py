@@ -76,6 +76,21 @@ class Profile:
                 begun = at[index]
         return begun
 
+    def free_for(self, wanted: Amount) -> float:
+        """For how many hours from now on `wanted` is free without a break; 0 when it is not now."""
+        vcpus, memory, storage, slots = wanted
+        for at, (has_vcpus, has_memory, has_storage, has_slots) in zip(
+            self._at, self._free, strict=True
+        ):
+            if (
+                has_vcpus < vcpus
+                or has_memory < memory
+                or has_storage < storage
+                or has_slots < slots
+            ):
+                return at
+        return math.inf
+
     def take(self, start: float, hours: float, taken: Resources) -> None:
         """Reserves the amount for so long."""
         first, last = self._step(start), self._step(start + hours)

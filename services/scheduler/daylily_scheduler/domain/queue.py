@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from daylily_scheduler.domain.cost import highest_price
+from daylily_scheduler.domain.cost import highest_price, run_hours
 from daylily_scheduler.domain.model import Needs, Priority, Workset
 from daylily_scheduler.domain.order import CLASSES, OrderKey, order_key, standing
 from daylily_scheduler.domain.resources import Resources
@@ -42,6 +42,7 @@ class Lane:
         "_start",
         "customer_id",
         "least_cost_usd",
+        "least_hours",
         "needs",
         "price_class",
         "priority",
@@ -56,6 +57,8 @@ class Lane:
         self.price_class = price_class
         # No workset of this lane is expected to cost less.
         self.least_cost_usd = math.inf
+        # None of them is expected to run for less.
+        self.least_hours = math.inf
         self._keys: list[OrderKey] = []
         # Where the live keys begin: taking the first one then moves nothing.
         self._start = 0
@@ -76,9 +79,10 @@ class Lane:
         """No workset of this lane can pay more for a vCPU-hour; infinite when there is no limit."""
         return price_ceiling(self.price_class)
 
-    def add(self, key: OrderKey, cost_usd: float) -> None:
+    def add(self, key: OrderKey, cost_usd: float, hours: float) -> None:
         insort(self._keys, key, lo=self._start)
         self.least_cost_usd = min(self.least_cost_usd, cost_usd)
+        self.least_hours = min(self.least_hours, hours)
 
     def discard(self, key: OrderKey) -> None:
         if key == self.head:
@@ -333,7 +337,8 @@ class Queue:
         lane = self._lane_of(workset, stands.priority)
         key = order_key(workset, self._rules)
         head = lane.head
-        lane.add(key, workset.estimate.cost_usd)
+        hours = run_hours(workset.needs, workset.estimate, self._rules)
+        lane.add(key, workset.estimate.cost_usd, hours)
         if head is None or key < head:
             self._move_head(lane, head)
         self._filed[workset_id] = (lane, key)

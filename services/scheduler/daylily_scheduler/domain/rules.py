@@ -29,6 +29,7 @@ class Rules:
             clusters. So many worksets at the head of the queue have reservations in time as looks
             allow.
         most_planned: and never more worksets than this.
+        most_looked_through: and so many worksets behind them, in order, for one that may start in a gap.
         review_after: what waits by choice is looked at again after so long.
         asks_for: a cluster is expected to take what is kept for it so long after it last asked.
         default_hours: how long a run takes of which nobody stated anything.
@@ -46,8 +47,9 @@ class Rules:
     deadline_slack: timedelta = timedelta(hours=1)
     share_handicap: timedelta = timedelta(hours=50)
     most_share_handicap: timedelta = timedelta(hours=24)
-    plan_looks: int = 2000
+    plan_looks: int = 1000
     most_planned: int = 16
+    most_looked_through: int = 10_000
     review_after: timedelta = timedelta(minutes=5)
     asks_for: timedelta = timedelta(seconds=60)
     default_hours: float = 8.0
