@@ -26,7 +26,7 @@ demo: $(INSTALLED) ## Five worksets from S3 to their end, against `make run` in 
 	@worksets demo $(ARGS)
 
 test: $(INSTALLED) ## All tests; ARGS="-m unit -x" goes to pytest
-	@pytest --numprocesses 4 --dist worksteal $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= pytest --numprocesses 4 --dist worksteal $(ARGS)
 
 test-compose: $(INSTALLED) ## docker-compose on a Docker engine: two replicas of state, one killed
 	@pytest tests/compose $(ARGS)

@@ -1,8 +1,10 @@
 """Every test carries the marker of its folder: `pytest -m unit` runs tests/unit."""
 
+import functools
 import os
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 pytest_plugins = [
@@ -18,6 +20,10 @@ for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+# Every store and every boto3 session would read the models of AWS's services anew: 40 ms of work each,
+# many hundred times. A process of ours has one of them.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 MARKED_FOLDERS = {"unit", "contract", "property", "integration", "e2e", "chaos"}
 

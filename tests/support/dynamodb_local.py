@@ -1,8 +1,10 @@
-"""DynamoDB Local: Amazon's own engine, one process for the test session, all in memory.
+"""DynamoDB Local: Amazon's own engine, one process for a run of the tests, all in memory.
 
 Tests share the process and keep apart by the prefix of their tables.
 """
 
+import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -10,7 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 import boto3
 import pytest
@@ -71,45 +74,93 @@ class DynamoDBLocal:
 @contextmanager
 def run_dynamodb_local() -> Iterator[DynamoDBLocal]:
     """A process of one's own, for a test that kills it; others ask for `dynamodb_local`."""
+    with tempfile.TemporaryFile() as log:
+        guard, port = _start(subprocess.PIPE, log)
+        with guard:  # closes its stdin, and waits for it
+            yield _listening(guard, port, log)
+
+
+@contextmanager
+def shared_dynamodb_local(folder: Path) -> Iterator[DynamoDBLocal]:
+    """The process of all workers of a run, who share `folder`: warm for everybody once it is.
+
+    The first who asks starts it, and it ends with the last, as all of them hold its stdin open.
+    """
+    known, alive = folder / "dynamodb-local.json", folder / "dynamodb-local.alive"
+    with (folder / "dynamodb-local.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not known.exists():
+            os.mkfifo(alive)
+            # For writing as well, or opening it would wait for somebody who writes.
+            with open_fd(alive, os.O_RDWR) as held, open_fd(alive, os.O_RDONLY) as stdin:
+                with (folder / "dynamodb-local.log").open("w+b") as log:
+                    guard, port = _start(stdin, log)
+                    server = _listening(guard, port, log)
+                guard.returncode = 0  # it may outlive this process, which does not wait for it
+                known.write_text(json.dumps([server.endpoint_url, server.pid]))
+                mine = os.dup(held)
+        else:
+            mine = os.open(alive, os.O_WRONLY)
+    try:
+        yield DynamoDBLocal(*json.loads(known.read_text()))
+    finally:
+        os.close(mine)
+
+
+@contextmanager
+def open_fd(path: Path, flags: int) -> Iterator[int]:
+    """A file descriptor, closed at the end."""
+    number = os.open(path, flags)
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+def _start(stdin: int, log: IO[bytes]) -> tuple["subprocess.Popen[str]", int]:
+    """The guard of a new process, and the port where that will listen."""
     java = require_tool("java")
     if not any(JARS.glob("DynamoDBLocal-*.jar")):
         missing("DynamoDB Local")
     port = free_port()
-    with tempfile.TemporaryFile() as log:
-        guard = subprocess.Popen(
-            [
-                "sh",
-                "-c",
-                UNTIL_STDIN_ENDS,
-                "sh",
-                java,
-                # A short life on a small machine: no time for the optimising compiler.
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-Xmx512m",
-                f"-Dsqlite4java.library.path={JARS}",
-                "-cp",
-                JARS / "*",
-                MAIN_CLASS,
-                "-inMemory",
-                "-disableTelemetry",
-                "-port",
-                str(port),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
-        with guard:  # closes its stdin, and waits for it
-            assert guard.stdout is not None
-            pid = int(guard.stdout.readline())
-            try:
-                wait_until_listening(port, still_running=lambda: runs(pid))
-            except TimeoutError as error:
-                log.seek(0)
-                raise RuntimeError(log.read().decode(errors="replace")) from error
-            yield DynamoDBLocal(f"http://127.0.0.1:{port}", pid)
+    guard = subprocess.Popen(
+        [
+            "sh",
+            "-c",
+            UNTIL_STDIN_ENDS,
+            "sh",
+            java,
+            # A short life on a small machine: no time for the optimising compiler.
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xmx512m",
+            f"-Dsqlite4java.library.path={JARS}",
+            "-cp",
+            JARS / "*",
+            MAIN_CLASS,
+            "-inMemory",
+            "-disableTelemetry",
+            "-port",
+            str(port),
+        ],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+    )
+    return guard, port
+
+
+def _listening(guard: "subprocess.Popen[str]", port: int, log: IO[bytes]) -> DynamoDBLocal:
+    assert guard.stdout is not None
+    with guard.stdout:
+        pid = int(guard.stdout.readline())
+    try:
+        wait_until_listening(port, still_running=lambda: runs(pid))
+    except TimeoutError as error:
+        log.seek(0)
+        raise RuntimeError(log.read().decode(errors="replace")) from error
+    return DynamoDBLocal(f"http://127.0.0.1:{port}", pid)
 
 
 def runs(pid: int) -> bool:
@@ -122,7 +173,9 @@ def runs(pid: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def dynamodb_local() -> Iterator[DynamoDBLocal]:
-    """The session's DynamoDB Local (one for each xdist worker)."""
-    with run_dynamodb_local() as server:
+def dynamodb_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DynamoDBLocal]:
+    """The run's DynamoDB Local, shared by its workers where there are some."""
+    folder = tmp_path_factory.getbasetemp().parent
+    workers = "PYTEST_XDIST_WORKER" in os.environ
+    with shared_dynamodb_local(folder) if workers else run_dynamodb_local() as server:
         yield server

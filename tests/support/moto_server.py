@@ -47,6 +47,15 @@ class OneDynamoDBRequestAtATime:
             return list(self._app(environ, start_response))
 
 
+class Handler(MotoRequestHandler):
+    """Keeps connections, as AWS does, and writes no line for each request."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, *_: object) -> None:
+        pass
+
+
 @dataclass(frozen=True)
 class MotoServer:
     """A running moto. Its contents belong to the process: two servers would share them."""
@@ -94,7 +103,7 @@ class MotoServer:
 @contextmanager
 def run_moto_server() -> Iterator[MotoServer]:
     app = OneDynamoDBRequestAtATime(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=MotoRequestHandler)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Handler)
     serving = threading.Thread(target=server.serve_forever, name="moto", daemon=True)
     serving.start()
     try:

@@ -33,23 +33,37 @@ def test_dynamodb_local_runs_transactions(dynamodb_local: DynamoDBLocal):
         client.transact_write_items(TransactItems=[put])
 
 
-def test_dynamodb_local_dies_with_a_test_process_that_is_killed(dynamodb_local: DynamoDBLocal):
-    script = """
-from tests.support.dynamodb_local import run_dynamodb_local
-with run_dynamodb_local() as server:
-    print(server.pid, flush=True)
+def test_dynamodb_local_is_one_for_all_workers_and_dies_with_the_last(
+    dynamodb_local: DynamoDBLocal, tmp_path
+):
+    script = f"""
+from pathlib import Path
+from tests.support.dynamodb_local import shared_dynamodb_local
+with shared_dynamodb_local(Path({str(tmp_path)!r})) as server:
+    print(server.pid, server.endpoint_url, flush=True)
     input()
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", script],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as owner:
-        pid = int(owner.stdout.readline())
-        assert runs(pid)
-        owner.kill()
+
+    def worker():
+        return subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    with worker() as first:
+        told = first.stdout.readline()
+        pid = int(told.split()[0])
+        with worker() as second:
+            assert second.stdout.readline() == told
+            first.kill()
+            first.wait()
+            client = DynamoDBLocal(told.split()[1], pid).client()
+            for _ in range(10):
+                assert client.list_tables()["TableNames"] == []
+            second.kill()
     give_up = time.monotonic() + 20
     while runs(pid) and time.monotonic() < give_up:
         time.sleep(0.02)
