@@ -46,6 +46,17 @@ async def test_counts_follow_the_feed_of_every_replica(lab) -> None:
 
 
 @on_sqlite
+async def test_counts_are_told_without_a_read_of_the_store(lab, one) -> None:
+    for number in range(5):
+        await one.register(f"ws-{number}")
+    await lab.passes(1)
+    before = dict(one.store.calls)
+    for _ in range(20):
+        assert (await one.counting.now()).depth.total == 5
+    assert one.store.calls == before
+
+
+@on_sqlite
 async def test_a_new_replica_begins_at_the_checkpoint_and_counts_the_rest(lab) -> None:
     first = await lab.replica("first")
     for number in range(20):
