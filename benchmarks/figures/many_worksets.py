@@ -181,6 +181,7 @@ async def _wrong(asked: Asked) -> int:
     """How many numbers of the answer differ from what all rows say, after worksets were moved."""
     progress(f"all {asked.filled.worksets:,} rows are counted")
     await _move_some(asked.state)
+    await asyncio.sleep(1)  # for the last event to be counted
     answer = await asked.ask()
     counts, ready, waiting = await asked.filled.standing(answer.counted_at.ToDatetime())
     said = {(int(each.state), int(each.priority)): each.count for each in answer.counts}
