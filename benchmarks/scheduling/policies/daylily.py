@@ -109,8 +109,8 @@ class Daylily:
                 workset_id = found.pick.workset.workset_id
                 name = found.pick.placement.cluster_name
                 # Locked, then started; the monitor claims again at once.
-                self._book.run(workset_id, name, self._version(workset_id), started=False)
-                self._book.run(workset_id, name, self._version(workset_id), started=True)
+                self._book.run(workset_id, name, self._version(workset_id), started=False, at=at)
+                self._book.run(workset_id, name, self._version(workset_id), started=True, at=at)
                 del self._offers[workset_id]
                 self._claim(name)
                 yield Start(workset_id, name)

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 SLICE_SECONDS: Final = 0.004
 """So long at most a claim waits for a slice of a forecast."""
-FRESH: Final = timedelta(seconds=10)
+FRESH: Final = timedelta(seconds=30)
 PROMISE_SECONDS: Final = 60.0
 PROMISES_A_ROUND: Final = 20
 GONE: Final = timedelta(minutes=5)

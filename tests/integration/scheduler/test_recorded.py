@@ -13,7 +13,7 @@ from daylily_scheduler.recording.files import decisions, read
 from daylily_scheduler.settings import SchedulerSettings
 from tests.integration.scheduler.asking import add_cluster, claim, is_waiting, register, until
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 
 async def test_claims_matches_and_decisions_are_recorded_and_come_out_the_same(

@@ -8,7 +8,7 @@ from daylily_scheduler.domain.offers import like
 from daylily_scheduler.prices.spot import Ec2SpotPrices, QuotesError, quoted, wanted
 from tests.support.scheduling import NOW, cluster
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)
 
 TYPES = frozenset({"c5.24xlarge", "m5.8xlarge"})
 

@@ -37,7 +37,7 @@ offers = st.lists(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(clusters, worksets, offers)
 def test_what_is_recommended_saves_can_be_had_and_suits_its_worksets(places, jobs, kinds):
     known = book(*(cluster(f"c{n}", **place) for n, place in enumerate(places)))

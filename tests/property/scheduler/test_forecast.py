@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daylily_scheduler.domain.forecast import Scene, forecast
@@ -54,6 +54,7 @@ def finish(steps):
             return end.value
 
 
+@settings(deadline=None)
 @given(clusters, worksets)
 def test_no_play_overfills_a_cluster_or_starts_anything_twice_or_too_early(places, jobs):
     known = book(*(cluster(f"c{n}", **place) for n, place in enumerate(places)))
@@ -79,6 +80,7 @@ def test_no_play_overfills_a_cluster_or_starts_anything_twice_or_too_early(place
             assert made[name].needs.zone in {"", place.zone}
 
 
+@settings(deadline=None)
 @given(clusters, worksets)
 def test_whatever_fits_a_cluster_starts_in_the_end(places, jobs):
     known = book(*(cluster(f"c{n}", **place) for n, place in enumerate(places)))

@@ -15,6 +15,7 @@ from daylily_scheduler.domain.model import Customer, WorksetState
 from daylily_scheduler.domain.policy import pick
 from daylily_scheduler.domain.queue import Hold
 from daylily_scheduler.domain.resources import Resources
+from daylily_scheduler.domain.rules import Rules
 from daylily_scheduler.recording.files import SUFFIX, Record, lines_of
 from daylily_scheduler.recording.replaying import replayed
 from tests.property.scheduler.test_policy import NAMES, clusters, shapes
@@ -32,13 +33,15 @@ books = st.tuples(
     ),
     st.sampled_from([None, *NAMES]),
     st.booleans(),
+    st.sets(st.sampled_from(NAMES)),
+    st.sampled_from([Rules(), Rules(crowding=0.0, hours_per_hour=0.0, most_planned=2)]),
 )
 
 
 def filled(drawn):
     """A book as it may be in the middle of things."""
-    places, jobs, customer, refused, full = drawn
-    book = Book()
+    places, jobs, customer, refused, full, asking, rules = drawn
+    book = Book(rules)
     for place in places:
         book.put_cluster(place, NOW)
     for number, (shape, fate, name) in enumerate(jobs):
@@ -47,7 +50,7 @@ def filled(drawn):
         if fate == "runs":
             book.run(job.workset_id, name, 2, started=True, at=NOW)
         elif fate == "attempted":
-            book.assign(job, name)
+            book.assign(job, name, NOW)
         elif fate == "stale":
             book.queue.hold(job.workset_id, Hold.STALE)
     book.set_customers([customer])
@@ -55,6 +58,8 @@ def filled(drawn):
         book.refuse_cluster(refused, Resources(4, 4096, 0, 1))
     if full:
         book.refuse_customer("acme")
+    for name in asking:
+        book.ask(name, NOW)
     book.advance(NOW)
     return book
 

@@ -7,7 +7,7 @@ import pytest
 from daylily_runtime.testing import ManualClock
 from daylily_scheduler.domain.runtimes import RunTimes
 from daylily_scheduler.domain.scores import Scores
-from daylily_scheduler.forecasting import GONE, PROMISE_SECONDS, Forecaster
+from daylily_scheduler.forecasting import FRESH, GONE, PROMISE_SECONDS, Forecaster
 from tests.support.scheduling import NOW, book, cluster, workset
 
 
@@ -52,7 +52,7 @@ async def test_whoever_asks_within_some_seconds_gets_the_same_forecast(clock):
     made = forecaster(known, clock)
     first, second = await asyncio.gather(made.whole(), made.whole())
     assert first is second
-    await clock.advance(11)
+    await clock.advance(FRESH.total_seconds())
     assert await made.whole() is not first
 
 

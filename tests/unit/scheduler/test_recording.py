@@ -12,7 +12,10 @@ from click.testing import CliRunner
 from daylily_runtime import Offload
 from daylily_runtime.testing import ManualClock
 from daylily_scheduler.domain.inputs import Answer, Kind, Question, answer, inputs_of
+from daylily_scheduler.domain.model import Estimate
+from daylily_scheduler.domain.rules import Rules
 from daylily_scheduler.recording.command import replay
+from daylily_scheduler.recording.constants import ConstantError, changed
 from daylily_scheduler.recording.files import (
     UNFINISHED,
     WORKSETS_A_LINE,
@@ -159,7 +162,9 @@ def test_decisions_are_made_again_and_all_the_same(tmp_path):
     assert result.stdout.splitlines()[0] == (
         "2026-03-01 12:00:00  claim of c1  w0 on c1  (3 waiting, 1 clusters)  same"
     )
-    assert result.stdout.splitlines()[-1] == "3 made again, 0 differ"
+    assert result.stdout.splitlines()[-1] == (
+        "3 made again, 0 differ; what they start costs $1.20 recorded, $1.20 again"
+    )
 
 
 def test_one_that_comes_out_differently_is_shown(tmp_path):
@@ -178,3 +183,45 @@ def test_a_path_without_decisions_is_an_error_in_words(tmp_path):
     assert "no decision is recorded there" in result.stderr
     (tmp_path / "x.decision.gz").write_bytes(b"nonsense")
     assert "x.decision.gz" in CliRunner().invoke(replay, [str(tmp_path)]).stderr
+
+
+def test_under_other_constants_the_difference_is_shown_and_is_no_failure(tmp_path):
+    short = workset("short", age_s=60, estimate=Estimate(hours=1))
+    long = workset("long", age_s=3600, estimate=Estimate(hours=30))
+    inputs = inputs_of(book(cluster("c1", slots=1), short, long), CLAIM, NOW)
+    path = Folder(tmp_path, MEGABYTE).write(Record(inputs, answer(inputs)))
+    first = CliRunner().invoke(replay, [str(path)])
+    assert (first.exit_code, "short on c1" in first.stdout) == (0, True)
+    # Age alone: the long one was there before.
+    other = CliRunner().invoke(replay, [str(path), "--set", "hours_per_hour=0"])
+    assert other.exit_code == 0
+    assert "    recorded: short on c1; again: long on c1" in other.stdout
+    assert "1 made again, 1 differ; what they start costs $0.32 recorded, $9.60 again" in (
+        other.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("crowding=2", 2.0),
+        ("most_planned=3", 3),
+        ("low_rises_after=6h", timedelta(hours=6)),
+        ("review_after=90s", timedelta(seconds=90)),
+        ("delay_usd_per_hour=1,2,3.5", (1.0, 2.0, 3.5)),
+    ],
+)
+def test_a_constant_is_changed_by_its_name(words, value):
+    assert getattr(changed(Rules(), [words]), words.partition("=")[0]) == value
+
+
+@pytest.mark.parametrize(
+    "words", ["crowding", "none=3", "most_planned=1.5", "low_rises_after=6", "delay_usd_per_hour=1"]
+)
+def test_a_change_that_is_none_is_refused_by_name(words, tmp_path):
+    with pytest.raises(ConstantError, match=words.partition("=")[0]):
+        changed(Rules(), [words])
+    path = Folder(tmp_path, MEGABYTE).write(record())
+    result = CliRunner().invoke(replay, [str(path), "--set", words])
+    assert result.exit_code == 2
+    assert "--set" in result.stderr

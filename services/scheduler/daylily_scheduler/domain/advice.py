@@ -14,13 +14,11 @@ from datetime import timedelta
 
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.forecast import Forecast, Play, Scene, play_once
-from daylily_scheduler.domain.model import Cluster, Priority, Workset
+from daylily_scheduler.domain.model import Cluster, Workset
 from daylily_scheduler.domain.offers import Offer, order
 from daylily_scheduler.domain.resources import NOTHING
 from daylily_scheduler.domain.runtimes import RunTimes
 
-# What an hour of waiting is worth, in US dollars.
-WAITING_USD = {Priority.URGENT: 8.0, Priority.NORMAL: 1.0, Priority.LOW: 0.25}
 # A workset that would not start at all counts as one that waits so long.
 NEVER_HOURS = 7 * 24.0
 # Less than that is noise: run times are guesses.
@@ -107,7 +105,9 @@ def creations(
             found = yield from _played(scene, times, larger)
             cost = _account(scene, times, larger, found)
             saving = account.total_usd - cost.total_usd
-            if saving < LEAST_SAVING_USD:
+            # One that runs nothing may still change what goes where, by chance: that is no advice.
+            runs_something = larger.made[-1][0] in found.clusters.values()
+            if saving < LEAST_SAVING_USD or not runs_something:
                 continue
             wanted.append(offer)
             if best is None or saving > best[0]:
@@ -172,7 +172,7 @@ def _account(scene: Scene, times: RunTimes, plan: _Plan, play: Play) -> _Account
         start = play.starts.get(workset.workset_id)
         hours = NEVER_HOURS if start is None else min(start, NEVER_HOURS)
         waited += hours
-        waiting += hours * WAITING_USD[workset.priority]
+        waiting += hours * scene.rules.delay_usd_per_hour[workset.priority]
         # Where it does not start, it will cost what it costs one day.
         name = play.clusters.get(workset.workset_id)
         price = prices[name] if name is not None else cheapest

@@ -17,25 +17,27 @@ import random
 from bisect import insort
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
 from daylily_scheduler.domain.book import Book
-from daylily_scheduler.domain.fleet import Reservation
 from daylily_scheduler.domain.model import Cluster, Customer, Workset
 from daylily_scheduler.domain.order import CLASSES
 from daylily_scheduler.domain.policy import pick
-from daylily_scheduler.domain.queue import Queue
+from daylily_scheduler.domain.resources import Resources
+from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 from daylily_scheduler.domain.runtimes import Basis, RunTimes
 
 HORIZON = timedelta(days=14)
 # Worksets from the head of the queue that take part, and starts in all plays together; with many
 # clusters fewer, because each start looks at all of them.
-MOST_PLAYED = 2000
-MOST_STARTS = 4000
-CLUSTERS_FOR_ALL_STARTS = 100
-FEWEST_PLAYS, MOST_PLAYS = 8, 40
+MOST_PLAYED = 800
+MOST_STARTS = 2000
+CLUSTERS_FOR_ALL_STARTS = 20
+FEWEST_PLAYS, MOST_PLAYS = 8, 24
+# A play makes as many plans as it has starts: each looks at less than one that is acted upon.
+PLAN_LOOKS, MOST_PLANNED = 100, 4
 # A run of no length would end before it began to count, and one of centuries is no date.
 SHORTEST_HOURS, LONGEST_HOURS = 1e-4, 1e5
 NEVER = math.inf
@@ -54,7 +56,7 @@ class Scene:
     queued: tuple[Workset, ...]
     # Worksets that wait beyond those of `queued`.
     beyond: int
-    reservations: dict[str, Reservation] = field(default_factory=dict)
+    rules: Rules = DEFAULT_RULES
 
     @classmethod
     def of(
@@ -62,7 +64,7 @@ class Scene:
     ) -> "Scene":
         """The book as it is, with the head of its queue, those that wait for a time, and `also`."""
         running = book.fleet.running(now)
-        heads = list(islice(_in_order(book.queue), most))
+        heads = list(islice(_in_order(book), most))
         heads += book.queue.due_later(most // 4)
         known = {workset.workset_id for workset in heads}
         others = [workset for workset in also if workset.workset_id not in known]
@@ -73,6 +75,7 @@ class Scene:
             active=tuple(book.active.values()),
             queued=(*heads, *others),
             beyond=max(len(book.queue) - len(heads), 0),
+            rules=book.rules,
         )
 
 
@@ -186,7 +189,14 @@ class _Game:
         self._joining = sorted(joining, key=lambda join: (join[0], join[1].cluster_name))
         self._bases = bases
         self._after = set(after)
-        self._book = Book()
+        rules = scene.rules
+        self._book = Book(
+            replace(
+                rules,
+                plan_looks=min(rules.plan_looks, PLAN_LOOKS),
+                most_planned=min(rules.most_planned, MOST_PLANNED),
+            )
+        )
         # The cheapest first: where several could have something, it goes there.
         self._names: list[str] = []
         self._prices: dict[str, float] = {}
@@ -227,16 +237,7 @@ class _Game:
         horizon = self._scene.now + HORIZON
         while self._now < horizon:
             self._book.advance(self._now)
-            ask = self._concerned(set(self._names) if self._now == self._scene.now else set())
-            while ask and len(self._starts) < most:
-                name = next(each for each in self._names if each in ask)
-                found = pick(self._book, name, self._now)
-                if found is None:
-                    ask.discard(name)
-                else:
-                    self._start(found.workset, name)
-                    ask = self._concerned(ask)
-                yield
+            yield from self._give_out(most)
             if target in self._starts or len(self._starts) >= most:
                 return
             due = self._next()
@@ -254,7 +255,6 @@ class _Game:
     def _put(self, cluster: Cluster) -> None:
         # Whoever is in the running stays in it: nothing reports in virtual time.
         self._book.fleet.put(replace(cluster, heard_at=self._scene.now + 2 * HORIZON))
-        self._book.look_again(cluster.cluster_name)
         self._prices[cluster.cluster_name] = cluster.price_per_vcpu_hour_usd
         insort(self._names, cluster.cluster_name, key=lambda name: (self._prices[name], name))
 
@@ -269,12 +269,22 @@ class _Game:
         vcpus = sum(max(cluster.usable.vcpus, 0) for cluster in self._scene.clusters)
         return vcpus * len(self._lengths) / max(self._work, 1e-6)
 
-    def _concerned(self, ask: set[str]) -> set[str]:
-        """The clusters that may get something: those of `ask`, and by what changed since."""
-        changes = self._book.take_changes()
-        if changes.everything or changes.startable:
-            return set(self._names)
-        return ask | changes.freed.intersection(self._names)
+    def _give_out(self, most: int) -> Step:
+        """Lets every cluster with room ask until none gets anything more."""
+        book, now, given = self._book, self._now, True
+        while given:
+            given = False
+            asking = [name for name in self._names if _may_take(book.fleet.free(name))]
+            for name in asking:
+                book.ask(name, now)
+            for name in asking:
+                while len(self._starts) < most:
+                    found = pick(book, name, now)
+                    yield
+                    if found is None:
+                        break
+                    given = True
+                    self._start(found.workset, name)
 
     def _start(self, workset: Workset, cluster_name: str) -> None:
         self._starts[workset.workset_id] = _hours(self._now - self._scene.now)
@@ -312,14 +322,18 @@ class _Game:
         return min(due, default=None)
 
 
-def _in_order(queue: Queue) -> Iterator[Workset]:
+def _in_order(book: Book) -> Iterator[Workset]:
     """The worksets that could start, the head of the queue first."""
-    for priority in CLASSES:
-        lanes = [lane for _, lane in queue.lanes(priority)]
-        for _, workset_id in heapq.merge(*lanes):
-            workset = queue.get(workset_id)
+    behind = book.behind()
+    for counts_as in CLASSES:
+        for _, (_, workset_id) in book.queue.in_order(counts_as, behind):
+            workset = book.queue.get(workset_id)
             if workset is not None:
                 yield workset
+
+
+def _may_take(free: Resources) -> bool:
+    return free.slots > 0 and free.vcpus > 0
 
 
 def _hours(length: timedelta) -> float:

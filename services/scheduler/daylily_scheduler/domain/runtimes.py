@@ -4,9 +4,9 @@ Hours are those of the lock, from its grant to its end: that is what keeps the p
 each kind of work the last runs are kept, so that what is learned follows a pipeline that changes, and
 quantiles are read from them as they are: no distribution is assumed where there are runs.
 
-From the most to the least that is known of a workset: runs of its kind (pipeline, samples, vCPUs); runs
-of its pipeline against what was estimated for them; runs of its pipeline by work for each sample; runs
-of its pipeline at all; the estimate given; the default.
+From the most to the least that is known of a workset: runs of its kind (pipeline, samples, vCPUs), where it
+states its samples or has no estimate; runs of its pipeline against what was estimated for them; runs of
+its pipeline by work for each sample; the estimate given; runs of its pipeline at all; the default.
 """
 
 import math
@@ -158,7 +158,8 @@ class RunTimes:
         return found
 
     def _find(self, kind: Kind, estimate: float) -> RunTime:
-        if runs := self._of_kind.of(kind):
+        # Without samples a kind is a wide one, and its owner knows more of the workset.
+        if (kind.sample_count or not estimate) and (runs := self._of_kind.of(kind)):
             return _learned(runs, 1.0)
         if estimate and (ratios := self._of_estimate.of(kind.pipeline)):
             return _learned(ratios, estimate)

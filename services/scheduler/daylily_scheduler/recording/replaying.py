@@ -1,11 +1,13 @@
 """Recorded decisions, made again, and what came out differently."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daylily_scheduler.domain.inputs import Answer, Question, answer
 from daylily_scheduler.domain.placement import Placement
+from daylily_scheduler.recording.constants import changed
 from daylily_scheduler.recording.files import Record, RecordError, decisions, read
 
 
@@ -32,6 +34,11 @@ class Replay:
             return f"claim of {asked.clusters[0]}"
         return f"{len(asked.clusters)} claims that wait"
 
+    @property
+    def usd(self) -> tuple[float, float]:
+        """What the runs that it starts cost: as recorded, and again."""
+        return (_usd(self.record.answer), _usd(self.again))
+
     def differences(self) -> Iterator[str]:
         """What differs, in words; nothing when all is the same."""
         before, now = self.record.answer, self.again
@@ -49,14 +56,20 @@ class Replay:
             yield "the same places, at other costs or for other reasons"
 
 
-def replayed(path: Path) -> Replay:
-    """A decision, made again.
+def replayed(path: Path, changes: Sequence[str] = ()) -> Replay:
+    """A decision, made again; under other constants where `changes` says so, see `changed`.
 
     Raises:
         RecordError, OSError: the file cannot be read.
+        ConstantError: the changes are none.
     """
     record = read(path)
-    return Replay(path, record, answer(record.inputs))
+    rules = changed(record.inputs.rules, changes)
+    return Replay(path, record, answer(replace(record.inputs, rules=rules)))
+
+
+def _usd(of: Answer) -> float:
+    return math.fsum(each.placement.cost_usd for each in of.given)
 
 
 def found_in(path: Path) -> list[Path]:
