@@ -49,6 +49,7 @@ from tests.support.dynamodb_local import DynamoDBLocal
 
 LEASE = timedelta(seconds=900)
 VCPUS, MEMORY_MB = 1, 4 * 1024
+ACTOR = "anonymous"  # what state writes down for callers who say no name
 FIRST_LANE = 100  # the feed has none so high
 
 
@@ -129,6 +130,7 @@ class Loop:
                 prefix=f"runs/{workset_id}/",
                 requirements=Requirements(vcpus=VCPUS, memory_mb=MEMORY_MB),
                 request_id=uuid.uuid4().hex,
+                actor=ACTOR,
             ),
             self._moment(),
         )
@@ -152,6 +154,7 @@ class Loop:
             lease=LEASE,
             cluster_name=self.cluster.cluster_name if self.cluster else "",
             request_id=uuid.uuid4().hex,
+            actor=ACTOR,
         )
         commit = locking.acquire(
             workset, details, Surroundings({}, self.cluster, None), command, moment
@@ -191,7 +194,8 @@ class Loop:
         self.client.once(lambda db: transaction_of(commit).send(self.client, db))
 
 
-def _loop(client: Client, plain: Connection, number: int, *, on_cluster: bool) -> Loop:
+def loop_on(client: Client, plain: Connection, number: int, *, on_cluster: bool) -> Loop:
+    """The loop of this number; its cluster, if it is to have one, is put there."""
     loop = Loop(client, plain, FIRST_LANE + number, None)
     if on_cluster:
         command = PutCluster(
@@ -244,14 +248,15 @@ def main() -> None:
     )
     asyncio.run(_create_tables(settings))
     client = Client(settings)
-    plain = _plain(settings, client)
+    plain = plain_connection(settings, client)
     loops = [
-        _loop(client, plain, number, on_cluster=given.on_cluster) for number in range(given.loops)
+        loop_on(client, plain, number, on_cluster=given.on_cluster) for number in range(given.loops)
     ]
     _serve(loops)
 
 
-def _plain(settings: DynamoDBSettings, client: Client) -> Connection:
+def plain_connection(settings: DynamoDBSettings, client: Client) -> Connection:
+    """A connection as PynamoDB makes it, to the tables of this client."""
     plain = Connection(
         region=settings.region,
         host=settings.endpoint_url,

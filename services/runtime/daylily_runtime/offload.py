@@ -5,7 +5,7 @@ import contextvars
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from typing import ParamSpec, TypeVar
 
 import structlog
@@ -14,6 +14,7 @@ from daylily_runtime.calls import time_remaining
 
 P = ParamSpec("P")
 T = TypeVar("T")
+V = TypeVar("V")
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -138,7 +139,7 @@ class Offload:
             self._waiting -= 1
 
     async def _start(self, call: Callable[[], T]) -> T:
-        future = asyncio.wrap_future(self._threads.submit(call))
+        future = self._threads.submit(call)
         self._running += 1
         self._idle.clear()
         future.add_done_callback(self._finished)
@@ -174,20 +175,25 @@ class _Threads:
         self._unfinished = 0
         self._lock = threading.Lock()
 
-    def submit(self, call: Callable[[], T]) -> Future[T]:
-        future: Future[T] = Future()
+    def submit(self, call: Callable[[], T]) -> "asyncio.Future[T]":
+        """Run `call` in a thread; what comes of it arrives in the event loop that this is called in.
+
+        The future is asyncio's own: wrapping one of concurrent.futures costs as much again as
+        everything else here, twice for every request of a store.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
 
         def work() -> None:
             try:
                 result = call()
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever awaits it
                 self._done()
-                future.set_exception(error)
+                _tell(loop, future.set_exception, error)
             else:
                 self._done()
-                future.set_result(result)
+                _tell(loop, future.set_result, result)
 
-        future.set_running_or_notify_cancel()
         with self._lock:
             self._unfinished += 1
             grow = self._unfinished > self._started and self._started < self._limit
@@ -210,6 +216,12 @@ class _Threads:
     def _done(self) -> None:
         with self._lock:
             self._unfinished -= 1
+
+
+def _tell(loop: asyncio.AbstractEventLoop, tell: Callable[[V], None], what: V) -> None:
+    # A call may outlive the event loop that waited for it; then nobody is there to be told.
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(tell, what)
 
 
 def _shortest(*limits: float | None) -> float | None:

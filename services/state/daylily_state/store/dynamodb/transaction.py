@@ -23,7 +23,7 @@ from daylily_state.domain.commit import (
 )
 from daylily_state.domain.events import Event
 from daylily_state.domain.model import Workset
-from daylily_state.store.dynamodb.client import Client, Key
+from daylily_state.store.dynamodb.client import NO_CAPACITY, Client, Key
 from daylily_state.store.dynamodb.events import event_item
 from daylily_state.store.dynamodb.items import Item, item_of, make_row
 from daylily_state.store.dynamodb.pools import (
@@ -116,6 +116,7 @@ class Transaction:
                 for update in self.updates
             ],
             client_request_token=self.token,
+            return_consumed_capacity=NO_CAPACITY,
         )
 
 
