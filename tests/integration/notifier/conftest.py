@@ -1,9 +1,9 @@
 import pytest
 
 from daylily_client import AsyncStateClient
-from tests.integration.notifier.clocks import FastClock
 from tests.integration.notifier.deployment import QUICK, deployment
 from tests.integration.notifier.topics import make_topic
+from tests.support.fast_clock import FastClock
 
 
 @pytest.fixture(autouse=True)

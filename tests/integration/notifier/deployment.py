@@ -16,9 +16,9 @@ from daylily_notifier.config.document import parse
 from daylily_notifier.config.load import NotifierConfig, load
 from daylily_notifier.settings import NotifierSettings
 from daylily_runtime import Server
-from tests.integration.notifier.clocks import FastClock
 from tests.integration.notifier.state_service import state_server
 from tests.integration.notifier.topics import Received, Topic
+from tests.support.fast_clock import FastClock
 from tests.support.ports import free_port
 
 QUICK = ClientOptions(

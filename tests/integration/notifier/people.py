@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from daylily.workset.v1 import cluster_pb2, event_pb2, workset_pb2
@@ -12,30 +12,8 @@ from daylily.workset.v1 import cluster_pb2, event_pb2, workset_pb2
 from daylily_client import AsyncStateClient, duration
 from daylily_notifier.config.load import NotifierConfig
 from tests.integration.notifier.deployment import config
-from tests.integration.notifier.places import Place, Reply, Request, place
-
-KEY = "0123456789abcdef0123456789abcdef"
-
-
-@dataclass
-class PagerDuty:
-    """Incidents by key, as PagerDuty keeps them: an event changes the one it names."""
-
-    incidents: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-
-    def answer(self, request: Request) -> Reply:
-        sent = request.json
-        self.incidents.setdefault(sent["dedup_key"], []).append(sent)
-        taken = {"status": "success", "message": "ok", "dedup_key": sent["dedup_key"]}
-        return Reply(202, json.dumps(taken))
-
-    @property
-    def opened(self) -> int:
-        """Incidents that a person heard of."""
-        return len(self.incidents)
-
-    def actions(self, key: str) -> list[str]:
-        return [each["event_action"] for each in self.incidents[key]]
+from tests.support.notified import KEY, PagerDuty
+from tests.support.places import Place, Reply, place
 
 
 @dataclass
@@ -82,7 +60,7 @@ async def register(state: AsyncStateClient, workset_id: str, **fields: Any) -> N
 
 
 async def run(
-    state: AsyncStateClient, workset_id: str, end: int, *, on: str = "", **fields: Any
+    state: AsyncStateClient, workset_id: str, end: Any, *, on: str = "", **fields: Any
 ) -> None:
     """Take a READY workset, on a cluster if one is named, start it, and end it so."""
     lock = await state.acquire_lock(

@@ -93,6 +93,10 @@ class Digest:
             urgent=self.urgent or event.priority == "URGENT",
         )
 
+    def has(self, delivery_id: str) -> bool:
+        """Whether it is one of those whose trouble is not over."""
+        return tag_of(delivery_id) in self.tags
+
     def without(self, delivery_id: str) -> "Digest":
         """With this member's trouble over."""
         return replace(self, tags=self.tags - {tag_of(delivery_id)})

@@ -39,6 +39,16 @@ class Gathering:
     """What the others were counted into last."""
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Deliveries that are in a digest now."""
+
+    digest: str
+    carrier: str
+    """The one that goes out as it; empty: it did already."""
+    deliveries: Sequence[delivery_pb2.Delivery]
+
+
 class Gatherings:
     """Reads and writes the gatherings and digests of one channel."""
 
@@ -79,18 +89,33 @@ class Gatherings:
         deliveries: Sequence[delivery_pb2.Delivery],
         window: timedelta | None,
         why: str,
-    ) -> tuple[str, str]:
-        """Count these into the gathering's digest. Its id, and the delivery that carries it.
+    ) -> list[Counted]:
+        """Count these into the gathering's digest.
+
+        Those that are in the one before, which is sealed, stay there: whoever counted them died
+        before it could mark them.
 
         Raises:
             DaylilyError: state did not take it; counted again, they are counted once.
         """
 
-        async def attempt() -> tuple[str, str]:
+        async def attempt() -> list[Counted]:
             kept, version = await self._gathering(gathering_id)
             found, digest_version = await self._digest(kept.digest)
+            before = [
+                each
+                for each in deliveries
+                if found is not None
+                and found.sealed
+                and each.delivery_id != found.carrier
+                and found.has(each.delivery_id)
+            ]
+            counted = [Counted(kept.digest, "", before)] if before else []
+            new = [each for each in deliveries if each not in before]
+            if not new:
+                return counted
             if found is None or found.sealed or found.full:
-                carrier = deliveries[0].delivery_id
+                carrier = new[0].delivery_id
                 kept = Gathering(
                     first=kept.first,
                     until=self._clock.now() + window if window is not None else None,
@@ -102,11 +127,11 @@ class Gatherings:
                     # A sealed one is that of a carrier that was sent again by hand.
                     found = Digest(carrier, why=why)
             grown = digests.with_events(
-                found, ((each.delivery_id, event_from_proto(each.event)) for each in deliveries)
+                found, ((each.delivery_id, event_from_proto(each.event)) for each in new)
             )
             if grown != found or not digest_version:
                 await self._put_digest(kept.digest, grown, digest_version)
-            return kept.digest, grown.carrier
+            return [*counted, Counted(kept.digest, grown.carrier, new)]
 
         return await _until_unchanged(attempt)
 

@@ -64,6 +64,11 @@ class Count:
 Verdict: TypeAlias = Send | Fold | Later | Count
 
 
+def carries(delivery: delivery_pb2.Delivery) -> bool:
+    """Whether it goes out as a digest."""
+    return delivery.digest_id == digest_id(delivery.delivery_id)
+
+
 class Judge:
     """Decides for one channel. Everything that a later decision rests on is kept in state."""
 
@@ -91,9 +96,9 @@ class Judge:
             DaylilyError: state does not say.
         """
         if delivery.digest_id:
-            if delivery.digest_id != digest_id(delivery.delivery_id):
-                return Count(delivery.digest_id)
-            return await self._carry(delivery)
+            if carries(delivery):
+                return await self._carry(delivery)
+            return Count(delivery.digest_id)
         event = event_from_proto(delivery.event)
         part = part_from_proto(delivery)
         if part is Part.REPEAT:

@@ -1,7 +1,7 @@
 """From recorded deliveries to one channel."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -16,7 +16,7 @@ from daylily_notifier.domain.retries import Refusal, RetryPolicy
 from daylily_notifier.feed.book import Book
 from daylily_notifier.feed.composing import Composer
 from daylily_notifier.feed.gathering import Gatherings
-from daylily_notifier.feed.judging import Count, Fold, Judge, Later, Send
+from daylily_notifier.feed.judging import Count, Fold, Judge, Later, Send, carries
 from daylily_notifier.feed.outcomes import Outcomes
 from daylily_notifier.feed.process import Process
 from daylily_runtime import wait_first
@@ -156,9 +156,19 @@ class ChannelWorker:
         return min(pause, _LONGEST_PROBE_PAUSE).total_seconds()
 
     async def _settle(
+        self, deliveries: Sequence[delivery_pb2.Delivery]
+    ) -> list[tuple[delivery_pb2.Delivery, Send]]:
+        """Deal with all that is not sent by itself, and give what is.
+
+        Carriers come last: what is counted into a digest has to be in it before it is sealed.
+        """
+        carriers = [each for each in deliveries if carries(each)]
+        others = [each for each in deliveries if not carries(each)]
+        return [*await self._decide(others), *await self._decide(carriers)]
+
+    async def _decide(
         self, deliveries: Iterable[delivery_pb2.Delivery]
     ) -> list[tuple[delivery_pb2.Delivery, Send]]:
-        """Deal with all that is not sent by itself, and give what is."""
         sends: list[tuple[delivery_pb2.Delivery, Send]] = []
         counts: dict[str, list[delivery_pb2.Delivery]] = {}
         records: list[Awaitable[None]] = []
@@ -184,10 +194,12 @@ class ChannelWorker:
         return sends
 
     async def _count(self, gathering_id: str, members: list[delivery_pb2.Delivery]) -> None:
-        """Count these into a digest. Its carrier is due again at once, after those that wait."""
+        """Count these into a digest. Its carrier is due again at once, behind all that waits, and only
+        when the others are marked: it is not sent while one of them could be counted anew.
+        """
         held = gathering_id == self._judge.held
         try:
-            key, carrier = await self._gatherings.count(
+            counted = await self._gatherings.count(
                 gathering_id,
                 members,
                 None if held else self._settings.digest,
@@ -198,14 +210,17 @@ class ChannelWorker:
             later = self._clock.now() + timedelta(seconds=_PUT_OFF)
             await asyncio.gather(*(self._outcomes.put_off(each, later) for each in members))
             return
-        await asyncio.gather(
-            *(
-                self._outcomes.put_off(each, self._clock.now(), key)
-                if each.delivery_id == carrier
-                else self._outcomes.folded(each, "counted into a digest", key)
-                for each in members
+        for into in counted:
+            await asyncio.gather(
+                *(
+                    self._outcomes.folded(each, "counted into a digest", into.digest)
+                    for each in into.deliveries
+                    if each.delivery_id != into.carrier
+                )
             )
-        )
+            for each in into.deliveries:
+                if each.delivery_id == into.carrier:
+                    await self._outcomes.put_off(each, self._clock.now(), into.digest)
 
     async def _send_all(
         self, sends: list[tuple[delivery_pb2.Delivery, Send]], claimed_at: float

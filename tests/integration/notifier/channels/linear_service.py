@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import GraphQLError, build_schema, graphql_sync
 
-from tests.integration.notifier.places import Reply, Request
+from tests.support.places import Reply, Request
 
 # The fields that are used, as Linear's public schema has them.
 SCHEMA = build_schema("""

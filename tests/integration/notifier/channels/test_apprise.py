@@ -5,7 +5,7 @@ import pytest
 from daylily_notifier.channels.base import RefusedError
 from daylily_notifier.channels.through_apprise import AppriseSettings
 from daylily_notifier.domain.message import render
-from tests.integration.notifier.places import always, place
+from tests.support.places import always, place
 from tests.unit.notifier.events import FAILED
 
 

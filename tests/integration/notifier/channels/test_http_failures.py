@@ -15,7 +15,7 @@ from tests.integration.notifier.bad_servers import (
     http_server,
     status,
 )
-from tests.integration.notifier.places import always, place
+from tests.support.places import always, place
 from tests.support.ports import free_port
 from tests.unit.notifier.events import FAILED
 

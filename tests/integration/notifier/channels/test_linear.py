@@ -12,7 +12,7 @@ from daylily_notifier.domain.episodes import Act, Thread
 from daylily_notifier.domain.message import render
 from tests.integration.notifier.channels.linear_service import Linear
 from tests.integration.notifier.channels.test_slack import MESSAGES
-from tests.integration.notifier.places import always, place
+from tests.support.places import always, place
 from tests.unit.notifier.events import COMPLETED, FAILED
 
 EPISODE = "e" * 32

@@ -11,7 +11,7 @@ from daylily_notifier.channels.pagerduty import PagerDutySettings, event
 from daylily_notifier.domain.episodes import Act, Thread
 from daylily_notifier.domain.message import render
 from tests.integration.notifier.channels.test_slack import MESSAGES
-from tests.integration.notifier.places import Reply, always, place
+from tests.support.places import Reply, always, place
 from tests.unit.notifier.events import FAILED
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -8,7 +8,7 @@ from daylily_notifier.channels.base import RefusedError
 from daylily_notifier.channels.slack import SlackSettings, payload
 from daylily_notifier.domain.episodes import Act, Thread
 from daylily_notifier.domain.message import render
-from tests.integration.notifier.places import always, place
+from tests.support.places import always, place
 from tests.unit.notifier.events import FAILED, SILENT
 
 LONG = replace(

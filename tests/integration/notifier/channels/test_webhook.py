@@ -11,8 +11,8 @@ from daylily_notifier.channels.base import RefusedError
 from daylily_notifier.channels.webhook import WebhookSettings
 from daylily_notifier.domain.episodes import Act, Thread
 from daylily_notifier.domain.message import render
-from tests.integration.notifier.places import Reply, always, place
 from tests.support.certificates import make
+from tests.support.places import Reply, always, place
 from tests.unit.notifier.events import FAILED
 
 MESSAGE = render(FAILED, "key-1", base_url="https://daylily.lab")
