@@ -79,7 +79,7 @@ class _Crowd:
             running = workset(self._number, self._chance)
             if self._book.fleet.free(name).covers(running.needs.amount):
                 self._book.put(running, self._now)
-                self._book.run(running.workset_id, name, 3, started=True)
+                self._book.run(running.workset_id, name, 3, started=True, at=self._now)
 
     def end_and_match(self, measured: Measurements) -> None:
         """A run ends somewhere; its room is given out to the claims that wait."""
@@ -124,7 +124,7 @@ class _Crowd:
     def _run(self, started: Workset, name: str) -> None:
         """Locked and started; the monitor claims again."""
         for version, is_started in ((2, False), (3, True)):
-            self._book.run(started.workset_id, name, version, started=is_started)
+            self._book.run(started.workset_id, name, version, started=is_started, at=self._now)
         self._claim += 1
         self._claims.add(self._claim, name)
         self._book.look_again(name)

@@ -122,7 +122,7 @@ def table(comparison: Comparison) -> str:
     base = by_policy.get(BASELINE, {})
     head = (
         f"{'policy':<16}{'/bound':>8}{'J/EASY':>8}{'E+WD $':>9}{'E $':>8}{'fixed $':>9}{'WD $':>8}"
-        f"{'mean h':>8}{'p95 h':>7}{'urg p95':>9}{'low p99':>9}{'missed':>8}{'Jain':>6}{'over h':>8}"
+        f"{'mean h':>8}{'p95 h':>7}{'urg p95':>9}{'low p99':>9}{'missed':>8}{'Jain':>6}{'over h':>8}{'p90 held':>10}"
     )
     lines = (
         _line(
@@ -149,6 +149,8 @@ def _line(policy: str, each: Sequence[Figures], bound: str, easy: str) -> str:
     def mean(value: Callable[[Figures], float]) -> float:
         return fmean(map(value, each))
 
+    covered = [found.covered for found in each if found.covered is not None]
+    held = f"{fmean(covered):.0%}" if covered else "-"
     return (
         f"{policy:<16}{bound:>8}{easy:>8}{mean(lambda f: f.variable):>9.0f}"
         f"{mean(lambda f: f.energy):>8.0f}"
@@ -156,5 +158,5 @@ def _line(policy: str, each: Sequence[Figures], bound: str, easy: str) -> str:
         f"{mean(lambda f: f.mean):>8.2f}{mean(lambda f: f.p95):>7.1f}"
         f"{mean(lambda f: f.urgent_p95):>9.2f}{mean(lambda f: f.low_p99):>9.1f}"
         f"{mean(lambda f: f.missed):>8.1%}{mean(lambda f: f.jain):>6.2f}"
-        f"{mean(lambda f: f.overcommitted):>8.0f}"
+        f"{mean(lambda f: f.overcommitted):>8.0f}{held:>10}"
     )

@@ -13,9 +13,11 @@ from enum import IntEnum
 from typing import Final
 
 from benchmarks.scheduling.platforms import Platform, Site
-from benchmarks.scheduling.policies.base import Inside, Policy
+from benchmarks.scheduling.policies.base import Estimator, Inside, Policy
 from benchmarks.scheduling.workload import HOUR, Job
 
+# Of the worksets that have to wait, every so manieth is estimated: a forecast costs more than a pick.
+ESTIMATED_EVERY: Final = 5
 # A run has ended when less than this is left of it: clocks are sums of floats.
 TOO_SHORT: Final = 1e-6
 
@@ -64,6 +66,8 @@ class Outcome:
     ended: float = 0.0
     cluster: str = ""
     attempts: int = 0
+    # Until when it should have started, by the p90 that was estimated when it came.
+    promised: float | None = None
 
     @property
     def delay(self) -> float:
@@ -168,6 +172,8 @@ class Simulation:
         self._events: list[tuple[float, Kind, int, object]] = []
         self._made = 0
         self._waiting: set[str] = set()
+        self._came: list[str] = []
+        self._waited = 0
         self._unfinished = len(self._outcomes)
         self._arrivals_left = len(self._outcomes)
         self._armed: float | None = None
@@ -225,6 +231,7 @@ class Simulation:
             case Kind.ARRIVAL, str():
                 self._arrivals_left -= 1
                 self._waiting.add(what)
+                self._came.append(what)
                 self._policy.arrive(self._outcomes[what].job.offer, now)
             case Kind.END, (str() as name, int() as generation):
                 self._end(name, generation, now)
@@ -295,6 +302,8 @@ class Simulation:
     def _decide(self, now: float) -> None:
         for start in self._policy.starts(now):
             self._start(start.workset_id, start.cluster, now)
+        if isinstance(self._policy, Estimator):
+            self._estimate(self._policy, now)
         if self._platform.elastic:
             offered = [
                 self._site(name)
@@ -309,6 +318,16 @@ class Simulation:
         if due is not None and due > now and (self._armed is None or due < self._armed):
             self._armed = due
             self._at(due, Kind.WAKE, None)
+
+    def _estimate(self, policy: Estimator, now: float) -> None:
+        came, self._came = self._came, []
+        for workset_id in came:
+            if workset_id not in self._waiting:
+                continue
+            self._waited += 1
+            if self._waited % ESTIMATED_EVERY == 0:
+                wait = policy.wait_p90(workset_id, now)
+                self._outcomes[workset_id].promised = None if wait is None else now + wait
 
     def _start(self, workset_id: str, name: str, now: float) -> None:
         outcome = self._outcomes[workset_id]

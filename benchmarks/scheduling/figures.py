@@ -22,6 +22,7 @@ class Figures:
         missed: share of the worksets with a deadline that ended after it.
         jain: index over customers of their mean slowdown; 1 is even.
         overcommitted: cluster-hours during which more vCPUs were promised than there are.
+        covered: share of the p90 estimates of waits that held; None where the policy gives none.
     """
 
     energy: float
@@ -35,6 +36,7 @@ class Figures:
     jain: float
     overcommitted: float
     worksets: int
+    covered: float | None = None
 
     @property
     def variable(self) -> float:
@@ -61,6 +63,7 @@ def figures(run: Run) -> Figures:
         jain=jain(_slowdowns(outcomes)),
         overcommitted=run.overcommitted_s / HOUR,
         worksets=len(outcomes),
+        covered=_covered(outcomes),
     )
 
 
@@ -93,6 +96,12 @@ def _missed(outcomes: Sequence[Outcome]) -> float:
     dated = [(o.ended, o.job.offer.deadline) for o in outcomes]
     late = [ended > deadline for ended, deadline in dated if deadline is not None]
     return sum(late) / len(late) if late else 0.0
+
+
+def _covered(outcomes: Sequence[Outcome]) -> float | None:
+    """A minute late is in time: a monitor asks again no sooner."""
+    held = [o.started <= o.promised + 60 for o in outcomes if o.promised is not None]
+    return sum(held) / len(held) if held else None
 
 
 def _slowdowns(outcomes: Iterable[Outcome]) -> list[float]:

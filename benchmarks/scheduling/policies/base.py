@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from benchmarks.scheduling.platforms import Site
 from benchmarks.scheduling.workload import Offer
@@ -58,3 +58,13 @@ class Policy(Protocol):
 
     def wanted(self, now: float, offered: Iterable[Site], booting: Iterable[Site]) -> list[str]:
         """Which of the clusters offered to boot now. Asked on an elastic platform alone."""
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """A policy that also says how long worksets will wait."""
+
+    def wait_p90(self, workset_id: str, now: float) -> float | None:
+        """Seconds from now within which the workset starts, nine times in ten; None if it does not
+        say. Asked of some worksets that have just come and were not started at once.
+        """

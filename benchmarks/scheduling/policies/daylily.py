@@ -4,24 +4,32 @@ The book is told what the feed would tell it, in the order in which it would, an
 claim waiting, as a monitor with free slots does. Nothing of the policy is written again here.
 """
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Generator, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Final
+from typing import Final, TypeVar
 
 from benchmarks.scheduling.platforms import Site
 from benchmarks.scheduling.policies.base import Inside, Start
 from benchmarks.scheduling.policies.simple import boot_for
 from benchmarks.scheduling.workload import HOUR, Offer
 from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.forecast import Scene, forecast
 from daylily_scheduler.domain.matching import WaitingClaims, match
 from daylily_scheduler.domain.model import Cluster, Estimate, Needs, Workset
 from daylily_scheduler.domain.resources import Resources
 from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
+from daylily_scheduler.domain.runtimes import Run, RunTimes, estimate_hours, kind_of
+from daylily_scheduler.domain.scores import Promise, Scores
+
+T = TypeVar("T")
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 # Clusters here report whenever they should: none falls silent.
 REPORT_INTERVAL: Final = timedelta(days=36500)
+# As the service is set by default.
+DEFAULT_RUN_HOURS: Final = 8.0
 
 
 def moment(seconds: float) -> datetime:
@@ -43,6 +51,8 @@ class Daylily:
 
     def __init__(self, rules: Rules = DEFAULT_RULES) -> None:
         self._book = Book(rules)
+        self._times = RunTimes(DEFAULT_RUN_HOURS)
+        self._scores = Scores()
         self._claims = WaitingClaims()
         self._numbers = count(1)
         self._versions: dict[str, int] = {}
@@ -67,8 +77,10 @@ class Daylily:
         )
 
     def finish(self, workset_id: str, now: float) -> None:
-        del now
         running = self._book.active[workset_id]
+        if running.locked_at is not None:
+            took = (moment(now) - running.locked_at).total_seconds() / HOUR
+            self._times.learn(Run(kind_of(running), took, estimate_hours(running)))
         self._book.forget(workset_id, self._version(workset_id), running.cluster_name)
 
     def cluster_up(self, site: Site, now: float) -> None:
@@ -109,8 +121,10 @@ class Daylily:
                 workset_id = found.pick.workset.workset_id
                 name = found.pick.placement.cluster_name
                 # Locked, then started; the monitor claims again at once.
-                self._book.run(workset_id, name, self._version(workset_id), started=False, at=at)
-                self._book.run(workset_id, name, self._version(workset_id), started=True, at=at)
+                for started in (False, True):
+                    version = self._version(workset_id)
+                    self._book.run(workset_id, name, version, started=started, at=at)
+                self._scores.start(workset_id, at)
                 del self._offers[workset_id]
                 self._claim(name)
                 yield Start(workset_id, name)
@@ -123,6 +137,20 @@ class Daylily:
         del now
         waiting = sorted(self._offers.values(), key=lambda offer: (offer.priority, offer.arrival))
         return boot_for(waiting, list(offered), list(booting))
+
+    def wait_p90(self, workset_id: str, now: float) -> float | None:
+        """As `EstimateWait` of the service answers, and kept for its test as there."""
+        at = moment(now)
+        workset = self._book.queue.get(workset_id)
+        assert workset is not None
+        played = _result(forecast(Scene.of(self._book, at), self._times, target=workset_id)).wait(
+            workset_id, self._book.queue.ahead_of(workset)
+        )
+        if not math.isfinite(played.p90):
+            return None
+        _, p90 = self._scores.corrected(workset.priority, played.p50, played.p90, at)
+        self._scores.promise(Promise(workset_id, workset.priority, at, played.p50, played.p90, p90))
+        return p90 * HOUR
 
     def _put_cluster(self, site: Site, now: float) -> None:
         version = self._clusters[site.name] = self._clusters.get(site.name, 0) + 1
@@ -147,3 +175,13 @@ class Daylily:
     def _version(self, workset_id: str) -> int:
         version = self._versions[workset_id] = self._versions.get(workset_id, 0) + 1
         return version
+
+
+def _result(steps: Generator[None, None, T]) -> T:
+    """Runs a computation to its end; nobody else waits for a turn here."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result

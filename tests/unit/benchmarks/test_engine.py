@@ -121,3 +121,27 @@ def test_the_same_inputs_give_the_same_run():
     sites = [site("a", vcpus=32, price=0.02), site("b", vcpus=32)]
     first, second = (play(Replaced(Inside.SHARED), sites, jobs) for _ in range(2))
     assert first == second
+
+
+class Prophet(Listed):
+    """Says of every workset that it waits so long at most, nine times in ten."""
+
+    def __init__(self, seconds):
+        super().__init__(by_arrival, blocking=True)
+        self._seconds = seconds
+
+    def wait_p90(self, workset_id, now):
+        del workset_id, now
+        return self._seconds
+
+
+@pytest.mark.parametrize(("hours", "share"), [(9.0, 1.0), (8.98, 0.0), (2.0, 0.0)])
+def test_estimates_of_waits_are_put_to_the_test(hours, share):
+    """Every fifth that waits is estimated: here the fifth of six, which waits 4 x 2 + 1 h."""
+    jobs = [job("first", run=2), *(job(f"w{n}", 0.2 * n, run=2) for n in range(1, 6))]
+    found = figures(play(Prophet(hours * HOUR), [site("a", vcpus=8)], jobs))
+    assert found.covered == share
+
+
+def test_a_policy_without_estimates_has_no_coverage():
+    assert figures(play(fifo(), [site("a")], [job("x")])).covered is None
