@@ -67,6 +67,7 @@ def _run(source: Source, scenarios: list[Scenario], given: argparse.Namespace) -
             scenarios,
             given.policies,
             bounds=given.bound,
+            estimates=given.estimates,
             processes=given.processes,
             progress=lambda done, of: progress.update(bar, completed=done, total=of),
         )
@@ -96,6 +97,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--each", action="store_true", help="show every window too")
     parser.add_argument(
         "--no-bound", dest="bound", action="store_false", help="leave out the lower bound"
+    )
+    parser.add_argument(
+        "--estimates", action="store_true", help="put estimates of waits to the test; takes long"
     )
     parser.add_argument("--processes", type=int, default=2)
     return parser.parse_args()

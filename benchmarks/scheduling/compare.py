@@ -17,6 +17,7 @@ from benchmarks.scheduling.scenarios import Scenario, Source
 from benchmarks.scheduling.workload import Job, Raw
 
 BASELINE: Final = "easy"
+ESTIMATE_EVERY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Task:
     source: Source
     scenario: Scenario
     policy: str | None
+    estimates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def compare(
     policies: Sequence[str],
     *,
     bounds: bool = True,
+    estimates: bool = False,
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Comparison:
@@ -77,10 +80,11 @@ def compare(
         scenarios: the windows. An elastic one has no lower bound.
         policies: their names.
         bounds: find the lower bounds as well.
+        estimates: put estimates of waits to the test, which takes long.
         processes: how many at once.
         progress: told how many parts are done of how many.
     """
-    tasks = [Task(source, scenario, name) for name in policies for scenario in scenarios]
+    tasks = [Task(source, scenario, name, estimates) for name in policies for scenario in scenarios]
     if bounds:
         bounded = [scenario for scenario in scenarios if not scenario.elastic]
         tasks += [Task(source, scenario, None) for scenario in bounded]

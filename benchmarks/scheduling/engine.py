@@ -16,8 +16,6 @@ from benchmarks.scheduling.platforms import Platform, Site
 from benchmarks.scheduling.policies.base import Estimator, Inside, Policy
 from benchmarks.scheduling.workload import HOUR, Job
 
-# Of the worksets that have to wait, every so manieth is estimated: a forecast costs more than a pick.
-ESTIMATED_EVERY: Final = 5
 # A run has ended when less than this is left of it: clocks are sums of floats.
 TOO_SHORT: Final = 1e-6
 
@@ -151,6 +149,8 @@ class Simulation:
         jobs: what arrives.
         policy: who decides. It is told nothing of a job but its offer.
         reclaims, price_changes: what befalls the clusters.
+        estimate_every: of the worksets that have to wait, every so manieth is estimated, if the policy
+            gives estimates; none by default, since a forecast costs far more than a pick.
     """
 
     def __init__(
@@ -161,9 +161,11 @@ class Simulation:
         *,
         reclaims: Iterable[Reclaim] = (),
         price_changes: Iterable[PriceChange] = (),
+        estimate_every: int = 0,
     ) -> None:
         self._platform = platform
         self._policy = policy
+        self._estimate_every = estimate_every
         self._outcomes = {job.offer.workset_id: Outcome(job) for job in jobs}
         self._sites = {site.name: site for site in platform.sites}
         self._prices = {site.name: site.price for site in platform.sites}
@@ -302,7 +304,7 @@ class Simulation:
     def _decide(self, now: float) -> None:
         for start in self._policy.starts(now):
             self._start(start.workset_id, start.cluster, now)
-        if isinstance(self._policy, Estimator):
+        if self._estimate_every and isinstance(self._policy, Estimator):
             self._estimate(self._policy, now)
         if self._platform.elastic:
             offered = [
@@ -325,7 +327,7 @@ class Simulation:
             if workset_id not in self._waiting:
                 continue
             self._waited += 1
-            if self._waited % ESTIMATED_EVERY == 0:
+            if self._waited % self._estimate_every == 0:
                 wait = policy.wait_p90(workset_id, now)
                 self._outcomes[workset_id].promised = None if wait is None else now + wait
 

@@ -139,7 +139,7 @@ class Prophet(Listed):
 def test_estimates_of_waits_are_put_to_the_test(hours, share):
     """Every fifth that waits is estimated: here the fifth of six, which waits 4 x 2 + 1 h."""
     jobs = [job("first", run=2), *(job(f"w{n}", 0.2 * n, run=2) for n in range(1, 6))]
-    found = figures(play(Prophet(hours * HOUR), [site("a", vcpus=8)], jobs))
+    found = figures(play(Prophet(hours * HOUR), [site("a", vcpus=8)], jobs, estimate_every=5))
     assert found.covered == share
 
 

@@ -33,7 +33,7 @@ def test_urgent_goes_first():
 @pytest.mark.parametrize("elastic", [False, True])
 def test_it_never_overfills_a_cluster_and_plays_the_same_twice(elastic):
     source = Source()
-    scenario = Scenario(start=100, days=3, load=0.95, elastic=elastic)
+    scenario = Scenario(start=100, days=6, load=0.95, elastic=elastic)
     platform, jobs = scenario.build(source.rows(), source.zone_prices())
     assert Daylily.inside is Inside.NEVER  # so the engine refuses what does not fit
     first, second = (Simulation(platform, jobs, Daylily()).run() for _ in range(2))
