@@ -209,3 +209,4 @@ for command in (
     completion.completion,
 ):
     worksets.add_command(command)
+worksets.add_command(notifications.deliveries, "notifications")

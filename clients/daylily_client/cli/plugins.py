@@ -20,6 +20,7 @@ class Known:
 KNOWN = {
     "up": Known("Run all services and a fake AWS on this machine.", "daylily-standalone"),
     "demo": Known("Watch worksets go from S3 to their end.", "daylily-standalone"),
+    "notifier": Known("Check the notifier's configuration.", "daylily-notifier[cli]"),
     "monitor": Known("Find worksets in S3 and run a command for each.", "daylily-client[monitor]"),
 }
 

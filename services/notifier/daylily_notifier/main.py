@@ -6,16 +6,20 @@ import sys
 from pathlib import Path
 
 from daylily_notifier.build import build
+from daylily_notifier.checking import report, summary, tried
 from daylily_notifier.config.errors import ConfigError
-from daylily_notifier.config.load import NotifierConfig, load_file
+from daylily_notifier.config.load import load_file
 from daylily_notifier.settings import NotifierSettings
 from daylily_runtime import configure_logging, run
 
+EXIT_REFUSED = 1
 EXIT_WRONG_CONFIG = 2
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command, and give its exit code: 2 for wrong settings or a wrong file."""
+    """Run the command, and give its exit code: 2 for wrong settings or a wrong file, 1 for a
+    channel that would take no messages.
+    """
     given = _parser().parse_args(arguments)
     code: int = given.command(given)
     return code
@@ -36,6 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="validate the file with channels and routes")
     check.add_argument(
         "file", nargs="?", type=Path, help="instead of the one that DAYLILY_NOTIFIER_CONFIG names"
+    )
+    check.add_argument(
+        "--credentials",
+        action="store_true",
+        help="also ask each channel whether it would take messages; nobody is told anything",
     )
     check.set_defaults(command=_check)
     return parser
@@ -60,22 +69,14 @@ def _check(given: argparse.Namespace) -> int:
             config = NotifierSettings.load_or_exit().load_config(os.environ)
     except ConfigError as error:
         return _refused(error)
-    sys.stdout.write(_summary(config))
-    return 0
+    sys.stdout.write(summary(config))
+    if not given.credentials:
+        return 0
+    checked = tried(config)
+    sys.stdout.write(report(checked))
+    return 0 if all(each.well for each in checked) else EXIT_REFUSED
 
 
 def _refused(error: ConfigError) -> int:
     sys.stderr.write(f"{error}\n")
     return EXIT_WRONG_CONFIG
-
-
-def _summary(config: NotifierConfig) -> str:
-    lines = [
-        f"{name}: {settings.kind}, {_count(sum(name in r.channels for r in config.routes), 'route')}"
-        for name, settings in config.channels.items()
-    ]
-    return "\n".join([*lines, f"{_count(len(config.channels), 'channel')}: all is well", ""])
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

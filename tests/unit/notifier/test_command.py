@@ -1,8 +1,11 @@
 import pytest
+from click.testing import CliRunner
 
+from daylily_client.cli.app import worksets
 from daylily_notifier.main import main
 from daylily_notifier.settings import NotifierSettings
 from daylily_runtime import SettingsError
+from tests.support.ports import free_port
 from tests.support.tools import ROOT
 
 ARN = "arn:aws:sns:us-west-2:123456789012:daylily"
@@ -75,3 +78,22 @@ def test_the_example_is_a_good_file(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     assert main(["check", "services/notifier/notifier.example.yaml"]) == 0
     assert "2 channels: all is well" in capsys.readouterr().out
+
+
+def test_check_with_credentials_asks_the_channels(file, capsys):
+    file.write_text(
+        f"channels: {{hook: {{kind: webhook, url: 'http://127.0.0.1:{free_port()}'}}}}\n"
+    )
+    assert main(["check", "--credentials", str(file)]) == 1
+    assert "hook: FAILED: ConnectError" in capsys.readouterr().out
+
+
+def test_the_command_line_of_worksets_has_it_too(file):
+    file.write_text(GOOD)
+    ran = CliRunner().invoke(worksets, ["notifier", "check", "--offline", str(file)])
+    assert ran.exit_code == 0
+    assert "1 channel: all is well" in ran.output
+    file.write_text("channels: 3\n")
+    ran = CliRunner().invoke(worksets, ["notifier", "check", str(file)])
+    assert ran.exit_code == 2
+    assert "channels:" in ran.output

@@ -7,6 +7,8 @@ from daylily.workset.v1 import delivery_pb2, event_pb2
 from daylily_client.cli import output, words
 from daylily_client.cli.context import App, json_option, pass_app
 
+_STATES = [name.removeprefix("DELIVERY_STATE_") for name in delivery_pb2.DeliveryState.keys()[1:]]
+
 
 @click.group()
 def channels() -> None:
@@ -98,18 +100,32 @@ def resume(app: App, *, channel: str) -> None:
 
 @click.group()
 def deliveries() -> None:
-    """Look at what was sent, and send it again."""
+    """Look at what was sent, and send it again. Also called `worksets notifications`."""
 
 
 @deliveries.command("list")
 @click.option("--channel", default="")
 @click.option("--workset", default="", help="About this workset.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice(_STATES, case_sensitive=False),
+    help="In this state; may be given repeatedly. DEAD: given up.",
+)
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @json_option
 @pass_app
-def list_deliveries(app: App, *, channel: str, workset: str, limit: int) -> None:
+def list_deliveries(
+    app: App, *, channel: str, workset: str, states: tuple[str, ...], limit: int
+) -> None:
     """List deliveries, the newest first."""
-    answer = app.notifier().list_deliveries(channel=channel, workset_id=workset, page_size=limit)
+    answer = app.notifier().list_deliveries(
+        channel=channel,
+        workset_id=workset,
+        states=[delivery_pb2.DeliveryState.Value(f"DELIVERY_STATE_{name}") for name in states],
+        page_size=limit,
+    )
     if app.as_json:
         output.print_json(answer)
         return
