@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -29,6 +29,7 @@ from daylily_scheduler.clusters import Clusters
 from daylily_scheduler.domain.alarms import Thresholds
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.offers import like
+from daylily_scheduler.domain.rules import DEFAULT_RULES
 from daylily_scheduler.domain.runtimes import RunTimes
 from daylily_scheduler.domain.scores import Scores
 from daylily_scheduler.feed.follower import Follower
@@ -88,7 +89,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         state = await server.open("state client", given.connect(settings))
         if server.spans is not None:
             state = state.with_tracing(client_spans(server.spans.provider))
-        book = Book()
+        book = Book(replace(DEFAULT_RULES, default_hours=settings.default_run_hours))
         reader = Reader(state, given.clock)
         recorder = _recorder(server, settings, given.clock)
         room = WaitingRoom(book, given.clock, server.lifecycle, recorder)
@@ -109,7 +110,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         )
         clusters = Clusters(state, book, given.clock, room.settle)
         times, scores = RunTimes(settings.default_run_hours), Scores()
-        learner = Learner(state, reader, times, scores, given.clock)
+        learner = Learner(state, reader, times, scores, clock=given.clock, after=follower.caught_up)
         forecaster = Forecaster(book, times, scores, given.clock)
         prices = _prices(server, settings, book, given.clock)
         measures.watch_prices(prices.age_seconds)

@@ -48,6 +48,7 @@ class Learner:
         times: what is learned of run times.
         scores: estimates that wait to be put to the test.
         clock: time.
+        after: what goes first: a scheduler that starts reads the queue before the past.
     """
 
     def __init__(
@@ -56,13 +57,16 @@ class Learner:
         reader: Reader,
         times: RunTimes,
         scores: Scores,
+        *,
         clock: Clock,
+        after: asyncio.Event,
     ) -> None:
         self._state = state
         self._reader = reader
         self._times = times
         self._scores = scores
         self._clock = clock
+        self._after = after
         self._cursor = ""
         self._kept = ""
         self.caught_up = asyncio.Event()
@@ -70,6 +74,7 @@ class Learner:
 
     async def run(self) -> None:
         """Takes up the checkpoint and follows the feed from there."""
+        await self._after.wait()
         await self._restore()
         while True:
             try:
