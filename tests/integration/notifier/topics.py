@@ -28,7 +28,7 @@ class Topic:
     def receive(self) -> list[Received]:
         """Take all messages out of the queue."""
         sqs = self.aws.client("sqs")
-        received = []
+        received: list[Received] = []
         while True:
             answer = sqs.receive_message(
                 QueueUrl=self.queue_url, MaxNumberOfMessages=10, AttributeNames=["All"]
@@ -51,7 +51,7 @@ def make_topic(
     suffix = ".fifo" if fifo else ""
     kind = {"FifoTopic": "true"} if fifo else {}
     arn = sns.create_topic(Name=name + suffix, Attributes=kind)["TopicArn"]
-    queue_kind = {"FifoQueue": "true"} if fifo else {}
+    queue_kind: Any = {"FifoQueue": "true"} if fifo else {}
     url = sqs.create_queue(QueueName=name + suffix, Attributes=queue_kind)["QueueUrl"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"][
         "QueueArn"
