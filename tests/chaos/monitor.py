@@ -118,7 +118,7 @@ class ChaosMonitor:
             self._claim: 30,
             self._race: 30,
             self._write_with_an_old_token: 10,
-            self._lock_what_is_not_ready: 4,
+            self._lock_what_is_not_ready: 8,
             self._operate: 6,
         }
         return self._dice.choices([*ways], [*ways.values()])[0]
@@ -211,7 +211,10 @@ class ChaosMonitor:
         await self._acquire(target, looked=looked)
 
     async def _lock_what_is_not_ready(self) -> None:
-        if self._known:
+        """What this monitor finished, half of the time; else whatever it knows of."""
+        if self._ended and self._lucky(0.5):
+            await self._acquire(self._dice.choice(self._ended).workset_id)
+        elif self._known:
             await self._acquire(self._dice.choice(self._known))
 
     async def _acquire(

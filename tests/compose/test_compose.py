@@ -15,6 +15,9 @@ import pytest
 
 from tests.support.tools import ROOT
 
+# The first test builds the images, for as long as the network takes.
+pytestmark = pytest.mark.timeout(1200)
+
 PROJECT = "daylily-test"
 UP_WITHIN = 120.0
 DEMO_WITHIN = 180.0
@@ -133,7 +136,6 @@ def inside(container: str, *command: str) -> str:
     return done.stdout.strip()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("service", DISTRIBUTIONS)
 def test_every_service_runs_as_somebody_who_is_not_root_with_its_own_distributions_only(
     compose, service
@@ -146,7 +148,6 @@ def test_every_service_runs_as_somebody_who_is_not_root_with_its_own_distributio
     assert "pip" not in installed
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("service", ["state", "scheduler", "notifier"])
 def test_the_engine_asks_every_service_for_its_grpc_health(compose, service):
     form = "{{json .Config.Healthcheck.Test}}"
@@ -160,7 +161,6 @@ def test_the_engine_asks_every_service_for_its_grpc_health(compose, service):
     assert "daylily_runtime.healthcheck" in found
 
 
-@pytest.mark.timeout(300)
 def test_clients_spread_over_both_replicas(compose):
     give_up = time.monotonic() + SPREAD_WITHIN
     while True:
@@ -171,7 +171,6 @@ def test_clients_spread_over_both_replicas(compose):
         time.sleep(1)
 
 
-@pytest.mark.timeout(1200)
 def test_the_demo_completes_though_a_replica_of_state_is_killed_in_its_middle(compose, tmp_path):
     running = demo(compose.addresses(), tmp_path)
     assert running.stdout is not None
@@ -186,7 +185,6 @@ def test_the_demo_completes_though_a_replica_of_state_is_killed_in_its_middle(co
     assert running.returncode == 0, "".join(lines) + rest
 
 
-@pytest.mark.timeout(600)
 def test_what_was_registered_is_there_when_everything_was_taken_down_and_set_up_again(compose):
     def worksets(*words: str) -> str:
         command = [Path(sys.executable).with_name("worksets"), "--state", compose.addresses()]
