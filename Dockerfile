@@ -8,7 +8,7 @@ RUN useradd --system --uid 10001 daylily \
     && python -m venv /opt/moto && /opt/moto/bin/pip install --quiet -c /constraints.txt "moto[server]"
 USER daylily
 EXPOSE 5001
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s --retries=6 \
     CMD ["/opt/moto/bin/python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:5001/moto-api/')"]
 CMD ["/opt/moto/bin/moto_server", "-H", "0.0.0.0", "-p", "5001"]
 
@@ -45,7 +45,8 @@ ENV PATH=/opt/daylily/bin:$PATH \
 USER daylily
 WORKDIR /var/lib/daylily
 EXPOSE ${PORT}
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+# Healthy at the first good answer. The patience is for a laptop that starts everything at once.
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s --retries=6 \
     CMD ["python", "-m", "daylily_runtime.healthcheck"]
 # exec: SIGTERM reaches the service itself.
 CMD ["sh", "-c", "exec daylily-${SERVICE} serve"]

@@ -19,7 +19,7 @@ from tests.support.tools import ROOT
 pytestmark = pytest.mark.timeout(1200)
 
 PROJECT = "daylily-test"
-UP_WITHIN = 120.0
+UP_WITHIN = 180.0
 DEMO_WITHIN = 180.0
 SPREAD_WITHIN = 60.0
 

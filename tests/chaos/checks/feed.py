@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from daylily_state.domain import cursor
 from daylily_state.domain.events import EventType
 from daylily_state.domain.model import SubjectKind, lane_of
-from daylily_state.domain.records import Position
+from daylily_state.domain.records import DeliveryState, Position
 from tests.chaos.evidence import Evidence, Violation
 
 ROUTED = frozenset(
@@ -37,7 +37,10 @@ def lanes(evidence: Evidence) -> Iterator[Violation]:
 
 
 def consumers(evidence: Evidence) -> Iterator[Violation]:
-    """Every event reached the recording consumer, in order per workset, and the notifier's topic."""
+    """Every event reached the recording consumer, in order per workset, and the notifier's topic.
+
+    A repeat of a trouble is not sent: it is counted in its episode, of which the topic was told.
+    """
     seen: dict[str, int] = {}
     for workset_id, version in evidence.recorded:
         last = seen.get(workset_id, 0)
@@ -50,13 +53,24 @@ def consumers(evidence: Evidence) -> Iterator[Violation]:
                 "consumers",
                 f"{workset_id}: {len(trail)} events, recorded up to {seen.get(workset_id, 0)}",
             )
+    told = evidence.arrived | _repeats(evidence)
     for event in evidence.tables.events:
-        if event.type in ROUTED and event.event_id not in evidence.arrived:
+        if event.type in ROUTED and event.event_id not in told:
             yield Violation(
                 "consumers",
                 f"{event.subject_id}, version {event.version}, {event.type.name} at "
                 f"{event.occurred_at:%H:%M:%S.%f} never reached the topic",
             )
+
+
+def _repeats(evidence: Evidence) -> frozenset[str]:
+    deliveries = evidence.tables.deliveries
+    known = {d.episode_id for d in deliveries if d.event.event_id in evidence.arrived}
+    return frozenset(
+        delivery.event.event_id
+        for delivery in deliveries
+        if delivery.state is DeliveryState.FOLDED and delivery.episode_id in known - {""}
+    )
 
 
 def counts(evidence: Evidence) -> Iterator[Violation]:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from daylily_state.domain.events import EventType
+from daylily_state.domain.records import Delivery, DeliveryState
 from tests.chaos.checks.feed import ROUTED, consumers, counts, lanes
 from tests.chaos.evidence import Counted, Evidence
 from tests.unit.chaos import story as told
@@ -73,6 +74,44 @@ def test_an_event_of_the_route_that_never_arrived_is_seen(evidence, kind):
 
     assert f"{EventType(kind).name} at" in found.text
     assert "never reached the topic" in found.text
+
+
+def folded(evidence: Evidence, version: int, episode_id: str, state: DeliveryState) -> Delivery:
+    (event,) = (e for e in evidence.tables.events if e.version == version)
+    nothing = dict.fromkeys(
+        ("event_cursor", "answer", "dedup_key", "external_ref", "claimed_by"), ""
+    )
+    return Delivery(
+        delivery_id=event.event_id,
+        channel="topic",
+        event=event,
+        state=state,
+        attempts=1,
+        next_attempt_at=None,
+        latency=None,
+        episode_id=episode_id,
+        claim_token=0,
+        claim_expires_at=None,
+        created_at=event.occurred_at,
+        updated_at=event.occurred_at,
+        version=1,
+        **nothing,
+    )
+
+
+@pytest.mark.parametrize(
+    ("episode_id", "told", "lost"), [("e", {"e1"}, 0), ("e", set(), 1), ("", {"e1"}, 1)]
+)
+def test_a_repeat_is_told_by_an_episode_that_arrived(evidence, episode_id, told, lost):
+    deliveries = [
+        folded(evidence, 1, episode_id, DeliveryState.DELIVERED),
+        folded(evidence, 4, episode_id, DeliveryState.FOLDED),
+    ]
+    tables = replace(evidence.tables, deliveries=deliveries)
+
+    found = list(consumers(replace(evidence, tables=tables, arrived=frozenset(told))))
+
+    assert len(found) == lost
 
 
 def test_counts_that_are_wrong_at_their_cursor_are_seen(evidence):
