@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.scheduling.compare import Comparison, compare, table
 from benchmarks.scheduling.platforms import PricesError
+from benchmarks.scheduling.plots import draw
 from benchmarks.scheduling.policies.table import POLICIES, made
 from benchmarks.scheduling.scenarios import (
     ALL,
@@ -36,7 +37,9 @@ def main() -> int:
 
 def _compare(given: argparse.Namespace) -> int:
     source = Source(given.trace, given.prices)
-    begins = given.start or starts(source.rows(), given.days, given.windows)
+    # Both are read before anything is played: what is wrong with them is said at once.
+    rows, _ = source.rows(), source.zone_prices()
+    begins = given.start or starts(rows, given.days, given.windows)
     where = "elastic" if given.elastic else "static"
     for load in given.load:
         scenarios = [
@@ -50,6 +53,9 @@ def _compare(given: argparse.Namespace) -> int:
         if given.each:
             for scenario in scenarios:
                 print(f"\n{scenario.name}\n{table(_only(found, scenario))}")
+        if given.plots is not None:
+            for path in draw(found, given.plots, f"{where}-{load:g}"):
+                print(path)
     return 0
 
 
@@ -95,6 +101,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=float, default=WINDOW_DAYS, help="length of a window")
     parser.add_argument("--elastic", action="store_true", help="clusters come and go")
     parser.add_argument("--each", action="store_true", help="show every window too")
+    parser.add_argument("--plots", type=Path, help="directory for pictures (PNG)")
     parser.add_argument(
         "--no-bound", dest="bound", action="store_false", help="leave out the lower bound"
     )

@@ -1,21 +1,24 @@
 """Every policy on every window, and the table of what they cost."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cache
 from statistics import fmean
-from typing import Final
+from typing import Final, TypeVar
 
 from benchmarks.scheduling.bound import lower_bound
-from benchmarks.scheduling.engine import Simulation
-from benchmarks.scheduling.figures import Figures, figures, geometric_mean
+from benchmarks.scheduling.engine import Run, Simulation
+from benchmarks.scheduling.figures import Figures, delays, figures, geometric_mean
 from benchmarks.scheduling.platforms import Platform
 from benchmarks.scheduling.policies.table import made
 from benchmarks.scheduling.scenarios import Scenario, Source
 from benchmarks.scheduling.workload import Job, Raw
+from daylily_scheduler.domain.model import Priority
 
+T = TypeVar("T")
+R = TypeVar("R")
 BASELINE: Final = "easy"
 ESTIMATE_EVERY: Final = 5
 
@@ -31,10 +34,23 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Played:
+    """What is kept of a simulation. `delays` in hours, by priority; `used` as `Run.used`."""
+
+    figures: Figures
+    delays: Mapping[Priority, Sequence[float]]
+    used: Sequence[tuple[float, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     scenario: Scenario
     policy: str
-    figures: Figures
+    played: Played
+
+    @property
+    def figures(self) -> Figures:
+        return self.played.figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +71,19 @@ def build(source: Source, scenario: Scenario) -> tuple[Platform, list[Job]]:
     return scenario.build(rows, prices)
 
 
-def carry_out(task: Task) -> Figures | float:
-    """The figures of the policy, or the lower bound in dollars."""
+def carry_out(task: Task) -> Played | float:
+    """What the policy did, or the lower bound in dollars."""
     platform, jobs = build(task.source, task.scenario)
     if task.policy is None:
         return lower_bound(jobs, platform.sites).usd
-    return figures(Simulation(platform, jobs, made(task.policy)).run())
+    every = ESTIMATE_EVERY if task.estimates else 0
+    return played(Simulation(platform, jobs, made(task.policy), estimate_every=every).run())
+
+
+def played(run: Run) -> Played:
+    return Played(
+        figures(run), {each: delays(run.outcomes, each) for each in Priority}, tuple(run.used)
+    )
 
 
 def compare(
@@ -93,7 +116,7 @@ def compare(
         [
             Result(task.scenario, task.policy, what)
             for task, what in found
-            if task.policy is not None and isinstance(what, Figures)
+            if task.policy is not None and isinstance(what, Played)
         ],
         {task.scenario: what for task, what in found if isinstance(what, float)},
     )
@@ -101,16 +124,26 @@ def compare(
 
 def _carry_out_all(
     tasks: Sequence[Task], processes: int, progress: Callable[[int, int], None] | None
-) -> Iterable[Figures | float]:
+) -> Iterable[Played | float]:
+    return in_processes(carry_out, tasks, processes, progress)
+
+
+def in_processes(
+    function: Callable[[T], R],
+    tasks: Sequence[T],
+    processes: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[R]:
+    """The answers of a function of this module to each task, in their order."""
     if processes <= 1:
         for done, task in enumerate(tasks, start=1):
-            yield carry_out(task)
+            yield function(task)
             if progress is not None:
                 progress(done, len(tasks))
         return
     # Idle hands first: whoever else uses the machine goes before.
     with ProcessPoolExecutor(processes, initializer=os.nice, initargs=(10,)) as pool:
-        futures = [pool.submit(carry_out, task) for task in tasks]
+        futures = [pool.submit(function, task) for task in tasks]
         for done, _ in enumerate(as_completed(futures), start=1):
             if progress is not None:
                 progress(done, len(tasks))
