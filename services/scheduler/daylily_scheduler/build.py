@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -29,7 +29,6 @@ from daylily_scheduler.clusters import Clusters
 from daylily_scheduler.domain.alarms import Thresholds
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.offers import like
-from daylily_scheduler.domain.rules import DEFAULT_RULES
 from daylily_scheduler.domain.runtimes import RunTimes
 from daylily_scheduler.domain.scores import Scores
 from daylily_scheduler.feed.follower import Follower
@@ -89,7 +88,7 @@ def build(settings: SchedulerSettings, outside: Outside | None = None) -> Server
         state = await server.open("state client", given.connect(settings))
         if server.spans is not None:
             state = state.with_tracing(client_spans(server.spans.provider))
-        book = Book(replace(DEFAULT_RULES, default_hours=settings.default_run_hours))
+        book = Book(settings.rules())
         reader = Reader(state, given.clock)
         recorder = _recorder(server, settings, given.clock)
         room = WaitingRoom(book, given.clock, server.lifecycle, recorder)

@@ -1,11 +1,13 @@
 """What the scheduler is told by its environment."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from daylily_runtime.settings import Bytes, Port, ReadableFile, ServerSettings
+from daylily_scheduler.domain.rules import Rules
 
 
 class SchedulerSettings(ServerSettings):
@@ -36,6 +38,53 @@ class SchedulerSettings(ServerSettings):
         le=720,
         description="Hours that a run is taken to last when nothing is known of it: no estimate was "
         "given, and no run of its pipeline has ended yet.",
+    )
+
+    delay_usd_urgent: float = Field(
+        default=8.0,
+        gt=0,
+        le=100_000,
+        description="Dollars that an hour of delay of an urgent workset costs: a dearer cluster now or "
+        "a cheaper one later is decided by it (docs/scheduling.md).",
+    )
+    delay_usd_normal: float = Field(
+        default=1.0, gt=0, le=100_000, description="The same for a normal workset."
+    )
+    delay_usd_low: float = Field(
+        default=0.25, gt=0, le=100_000, description="The same for a low workset."
+    )
+    crowding: float = Field(
+        default=8.0,
+        ge=1,
+        le=1000,
+        description="How many worksets' delay one that waits for a cheaper cluster stands for; more: "
+        "shorter waits on dearer clusters.",
+    )
+    low_rises_after_hours: float = Field(
+        default=12.0,
+        gt=0,
+        le=8760,
+        description="Age at which a low workset counts as normal.",
+    )
+    normal_rises_after_hours: float = Field(
+        default=72.0,
+        gt=0,
+        le=8760,
+        description="Age at which any workset counts as urgent: the bound on starving.",
+    )
+    deadline_slack_hours: float = Field(
+        default=1.0,
+        ge=0,
+        le=8760,
+        description="A workset counts one class higher from so long before the last moment at which "
+        "it would meet its deadline.",
+    )
+    share_handicap_hours: float = Field(
+        default=50.0,
+        ge=0,
+        le=8760,
+        description="How much later than registered the worksets of a customer stand that runs on all "
+        "vCPUs, at weight 1; on a part of them, that part of it. 0: no fair shares.",
     )
 
     cluster_offers_file: ReadableFile | None = Field(
@@ -79,6 +128,18 @@ class SchedulerSettings(ServerSettings):
         default=256 * 1024 * 1024,
         description="Bytes that the recorded decisions may take; the oldest are removed.",
     )
+
+    def rules(self) -> Rules:
+        """The constants of the policy, as they are set."""
+        return Rules(
+            delay_usd_per_hour=(self.delay_usd_urgent, self.delay_usd_normal, self.delay_usd_low),
+            crowding=self.crowding,
+            low_rises_after=timedelta(hours=self.low_rises_after_hours),
+            normal_rises_after=timedelta(hours=self.normal_rises_after_hours),
+            deadline_slack=timedelta(hours=self.deadline_slack_hours),
+            share_handicap=timedelta(hours=self.share_handicap_hours),
+            default_hours=self.default_run_hours,
+        )
 
     @model_validator(mode="after")
     def _certificate_and_key_for_state(self) -> Self:

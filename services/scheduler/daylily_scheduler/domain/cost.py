@@ -9,7 +9,6 @@ from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 COMPUTE = "compute"
 TRANSFER = "transfer"
 IDLE = "idle"
-START = "start"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +50,6 @@ def idle_item(cluster: Cluster, longer_hours: float) -> tuple[CostItem, ...]:
     """
     usd = cluster.fixed_cost_per_hour_usd * longer_hours
     return (CostItem(IDLE, usd),) if usd > 0 else ()
-
-
-def start_item(cluster: Cluster, hours: float) -> tuple[CostItem, ...]:
-    """What it costs to start such a cluster, which takes so many hours."""
-    usd = cluster.fixed_cost_per_hour_usd * hours
-    return (CostItem(START, usd),) if usd > 0 else ()
 
 
 def total_usd(items: tuple[CostItem, ...]) -> float:

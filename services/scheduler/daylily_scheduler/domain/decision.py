@@ -127,7 +127,8 @@ def plan_reasons(
     """Why the plan does not start the workset on a cluster that has room for it."""
     name = cluster.cluster_name
     plan = plan_of(book, now, asking)
-    if workset.workset_id not in plan.choices and not plan.customer_may(workset):
+    planned = workset.workset_id in plan.choices
+    if not planned and not book.limits.rejections(workset) and not plan.customer_may(workset):
         return (reasons.customer_taken_up(workset.customer_id),)
     choice = plan.choose(workset, book.queue.counts_as(workset))
     if choice is None or (choice.starts_now and choice.best.cluster_name == name):
@@ -149,13 +150,6 @@ def plan_reasons(
     return (reasons.cheaper_later(name, usd, best.cluster_name, best.score_usd, at),)
 
 
-def plan_starts(book: Book, workset: Workset, cluster_name: str, now: datetime) -> bool:
-    """Whether the workset would start on this cluster now if every cluster asked."""
-    plan = plan_of(book, now, book.fleet.running(now))
-    choice = plan.choose(workset, book.queue.counts_as(workset))
-    return choice is not None and choice.starts_now and choice.best.cluster_name == cluster_name
-
-
 # --- inside ---
 
 
@@ -166,13 +160,11 @@ def _places(book: Book, workset: Workset, now: datetime) -> list[Placement]:
     for place in all_places(workset, book.fleet, now, book.rules):
         cluster = running.get(place.cluster_name)
         against = place.rejections
-        if cluster is not None and workset.state is WorksetState.READY:
-            by_wish_alone = all(r.code is ReasonCode.OTHER_CLUSTER_PREFERRED for r in against)
-            if by_wish_alone and plan_starts(book, workset, place.cluster_name, now):
-                # The cluster that it asks for has room, but not for it.
-                against = ()
-            elif not against:
-                against = plan_reasons(book, workset, cluster, running, now)
+        by_wish_alone = all(each.code is ReasonCode.OTHER_CLUSTER_PREFERRED for each in against)
+        if cluster is not None and by_wish_alone and workset.state is WorksetState.READY:
+            planned = plan_reasons(book, workset, cluster, running, now)
+            # The cluster that it asks for may have room, but not for it: then it starts here.
+            against = planned if not against or not planned else against
         places.append(replace(place, rejections=against))
     return sorted(places, key=lambda place: (len(place.rejections), place.key))
 

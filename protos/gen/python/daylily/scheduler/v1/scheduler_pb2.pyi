@@ -56,7 +56,7 @@ class _WaitReasonCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitRe
     WAIT_REASON_CODE_RESERVED_FOR_ANOTHER: _WaitReasonCode.ValueType  # 19
     """Kept free for a workset at the head of the queue."""
     WAIT_REASON_CODE_CHEAPER_ELSEWHERE: _WaitReasonCode.ValueType  # 20
-    """Another cluster does it for less and is free too."""
+    """Another cluster does it for less: it is free too, or soon enough that waiting for it is worth it."""
     WAIT_REASON_CODE_NOT_WAITING: _WaitReasonCode.ValueType  # 21
     """It does not wait: somebody has it, or it ended."""
 
@@ -90,7 +90,7 @@ WAIT_REASON_CODE_BEHIND_OTHERS: WaitReasonCode.ValueType  # 18
 WAIT_REASON_CODE_RESERVED_FOR_ANOTHER: WaitReasonCode.ValueType  # 19
 """Kept free for a workset at the head of the queue."""
 WAIT_REASON_CODE_CHEAPER_ELSEWHERE: WaitReasonCode.ValueType  # 20
-"""Another cluster does it for less and is free too."""
+"""Another cluster does it for less: it is free too, or soon enough that waiting for it is worth it."""
 WAIT_REASON_CODE_NOT_WAITING: WaitReasonCode.ValueType  # 21
 """It does not wait: somebody has it, or it ended."""
 Global___WaitReasonCode: _TypeAlias = WaitReasonCode  # noqa: Y015
