@@ -71,6 +71,7 @@ class Measures:
             "scheduler_run_time_kinds",
             "Kinds of work (pipeline, samples, vCPUs) of which run times are known.",
             lambda: {(): times.kinds},
+            cloudwatch="SchedulerRunTimeKinds",
         )
 
     def watch_prices(self, age_seconds: Callable[[], float | None]) -> None:
@@ -84,6 +85,8 @@ class Measures:
             "scheduler_price_age_seconds",
             "Time since the prices of clusters that could be created were read; every 10 minutes.",
             age,
+            cloudwatch="SchedulerPriceAge",
+            unit="Seconds",
         )
 
     def watch(
