@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
@@ -15,7 +16,7 @@ from daylily_state.domain.errors import (
     StoreUnavailableError,
     WorksetExistsError,
 )
-from daylily_state.domain.model import WorksetState
+from daylily_state.domain.model import SubjectKind, WorksetState, lane_of
 from tests.integration.state_app.replicas import on_sqlite
 
 ACQUIRE = Acquire(workset_id="ws-1", owner_id="m1", request_id="r-1")
@@ -54,6 +55,29 @@ async def test_somebody_who_is_first_in_between_makes_the_decision_anew(lab) -> 
     with pytest.raises(LockHeldError):
         await taking
     assert (await one.get("ws-1")).last_token == 1
+
+
+async def test_one_whose_slot_alone_was_taken_decides_again_on_what_it_loaded(lab) -> None:
+    """Loading again would make it slower than the other replica, and lose to it again."""
+    one, two = await lab.replica("one"), await lab.replica("two")
+    await one.register("ws-1")
+    lane = lane_of(SubjectKind.WORKSET, "ws-1")
+    neighbours = (
+        key for key in map("ws-{}".format, count(2)) if lane_of(SubjectKind.WORKSET, key) == lane
+    )
+    overtaken = 2
+
+    async def overtake(*_args) -> None:
+        nonlocal overtaken
+        if overtaken:
+            overtaken -= 1
+            await two.register(next(neighbours))
+
+    one.store.before["commit"] = overtake
+    one.store.calls.clear()
+    assert (await one.acquire("ws-1")).last_token == 1  # without a pause: the clock stands still
+    assert (one.store.calls["read"], one.store.calls["commit"]) == (1, 3)
+    assert [event.version for event in await two.trail("ws-1")] == [1, 2]
 
 
 @on_sqlite

@@ -4,14 +4,14 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
 from daylily_runtime import Clock, time_remaining
-from daylily_state.domain.commit import Clash, Commit, Committed
+from daylily_state.domain.commit import Clash, Commit, Committed, Conflict
 from daylily_state.domain.errors import ContentionError, StoreUnavailableError
 from daylily_state.domain.events import Event
 from daylily_state.domain.model import LANES
@@ -23,6 +23,8 @@ _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 _ATTEMPTS: Final = 20
 _FIRST_PAUSE: Final = 0.005  # seconds; doubled with every conflict, with jitter
 _LONGEST_PAUSE: Final = 0.2
+# Who loads again before each try is slower than the replica that took the slot, and loses to it again.
+_DECISIONS_ON_ONE_LOAD: Final = 4
 _RETRY_AFTER: Final = timedelta(milliseconds=500)
 
 # A commit may take this long; less where the caller has less left. What remains is for the answer.
@@ -107,14 +109,17 @@ class Decider:
             DomainError: whatever `decide` refuses.
         """
         pause = _FIRST_PAUSE
+        rows: Rows | None = None
+        decisions = 0  # on what was loaded last
         async with self._lanes[lane]:
             for attempt in range(1, _ATTEMPTS + 1):
-                rows = await self._store.read(wanted)
-                if complete is not None:
-                    rows = await complete(rows)
-                first = await repeated(rows)
-                if first is not None:
-                    return Decided(rows, repeated=first)
+                if rows is None:
+                    rows, decisions = await self._store.read(wanted), 0
+                    if complete is not None:
+                        rows = await complete(rows)
+                    first = await repeated(rows)
+                    if first is not None:
+                        return Decided(rows, repeated=first)
                 commit = decide(rows, self._moment(rows.heads[lane]))
                 if commit is None:
                     return Decided(rows)
@@ -130,6 +135,11 @@ class Decider:
                     clashes=sorted(outcome.clashes),
                     subject=commit.event.subject_id,
                 )
+                decisions += 1
+                if _another_slot_may_do(commit, outcome) and decisions < _DECISIONS_ON_ONE_LOAD:
+                    rows = replace(rows, heads={**rows.heads, lane: commit.event.seq})
+                    continue
+                rows = None
                 await self._clock.sleep(pause * self._dice())
                 pause = min(2 * pause, _LONGEST_PAUSE)
         raise ContentionError(retry_after=_RETRY_AFTER)
@@ -138,6 +148,15 @@ class Decider:
         return Moment(
             now=self._clock.now(), event_id=uuid.uuid4().hex, head=head, dice=self._dice()
         )
+
+
+def _another_slot_may_do(commit: Commit, outcome: Conflict) -> bool:
+    """Whether what was loaded may still stand: another replica took the slot, and nothing else is known.
+
+    If the workset has changed as well, its version says so in the next try. A commit without a workset
+    may owe to its load alone that a request is not served twice, so it loads again.
+    """
+    return outcome.clashes == {Clash.SLOT} and commit.workset is not None
 
 
 def _time_for_commit() -> timedelta:
