@@ -22,7 +22,7 @@ from tests.chaos.sink import field_of, run_sink
 from tests.chaos.stores import Backend, run_backend
 from tests.chaos.system import System, running
 
-_EVENT_ID = re.compile(r"^Event:\s+(\w+)", re.MULTILINE)
+_EVENT_ID = re.compile(r"^(?:Event|Digest):\s+(\w+)", re.MULTILINE)
 _ENDED = re.compile(rb'"what": "end"')
 # For which nothing may get less after the last fault: a lease runs out, a replica gets fit.
 _SECONDS_TO_SETTLE = 3 * LEASE + 30

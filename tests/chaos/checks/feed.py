@@ -37,10 +37,7 @@ def lanes(evidence: Evidence) -> Iterator[Violation]:
 
 
 def consumers(evidence: Evidence) -> Iterator[Violation]:
-    """Every event reached the recording consumer, in order per workset, and the notifier's topic.
-
-    A repeat of a trouble is not sent: it is counted in its episode, of which the topic was told.
-    """
+    """Every event reached the recording consumer, in order per workset, and the notifier's topic."""
     seen: dict[str, int] = {}
     for workset_id, version in evidence.recorded:
         last = seen.get(workset_id, 0)
@@ -53,7 +50,7 @@ def consumers(evidence: Evidence) -> Iterator[Violation]:
                 "consumers",
                 f"{workset_id}: {len(trail)} events, recorded up to {seen.get(workset_id, 0)}",
             )
-    told = evidence.arrived | _repeats(evidence)
+    told = _told(evidence)
     for event in evidence.tables.events:
         if event.type in ROUTED and event.event_id not in told:
             yield Violation(
@@ -63,14 +60,19 @@ def consumers(evidence: Evidence) -> Iterator[Violation]:
             )
 
 
-def _repeats(evidence: Evidence) -> frozenset[str]:
+def _told(evidence: Evidence) -> frozenset[str]:
+    """Events that reached the topic: by themselves, counted in a digest that did (also the one that
+    carried it), or as a repeat in an episode of which another did.
+    """
     deliveries = evidence.tables.deliveries
-    known = {d.episode_id for d in deliveries if d.event.event_id in evidence.arrived}
-    return frozenset(
-        delivery.event.event_id
-        for delivery in deliveries
-        if delivery.state is DeliveryState.FOLDED and delivery.episode_id in known - {""}
-    )
+    counted = {each.event.event_id for each in deliveries if each.digest_id in evidence.arrived}
+    told = evidence.arrived | counted
+    known = {each.episode_id for each in deliveries if each.event.event_id in told}
+    return told | {
+        each.event.event_id
+        for each in deliveries
+        if each.state is DeliveryState.FOLDED and each.episode_id in known - {""}
+    }
 
 
 def counts(evidence: Evidence) -> Iterator[Violation]:

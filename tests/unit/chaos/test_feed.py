@@ -135,3 +135,15 @@ def test_counts_are_held_against_the_worksets_as_they_stood_then():
 
     assert before == Counted({"READY NORMAL": 1}, 1, before.cursor)
     assert not list(counts(evidence))
+
+
+@pytest.mark.parametrize("state", [DeliveryState.FOLDED, DeliveryState.DELIVERED])
+@pytest.mark.parametrize(("arrived", "lost"), [({"digest1"}, 0), (set(), 1)])
+def test_what_is_in_a_digest_reached_the_topic_with_it(evidence, state, arrived, lost):
+    delivery = replace(folded(evidence, 4, "", state), digest_id="digest1")
+    found = replace(
+        evidence,
+        tables=replace(evidence.tables, deliveries=[delivery]),
+        arrived=frozenset(arrived),
+    )
+    assert len([*consumers(found)]) == lost
