@@ -77,7 +77,11 @@ def carry_out(task: Task) -> Played | float:
     if task.policy is None:
         return lower_bound(jobs, platform.sites).usd
     every = ESTIMATE_EVERY if task.estimates else 0
-    return played(Simulation(platform, jobs, made(task.policy), estimate_every=every).run())
+    return played(
+        Simulation(
+            platform, jobs, made(task.policy, elastic=task.scenario.elastic), estimate_every=every
+        ).run()
+    )
 
 
 def played(run: Run) -> Played:

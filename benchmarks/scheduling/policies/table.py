@@ -33,8 +33,12 @@ POLICIES: Final[dict[str, Callable[[], Policy]]] = {
 }
 
 
-def made(name: str) -> Policy:
-    """A policy by its name.
+# What an operator sets whose idle clusters are shut down (docs/scheduling.md).
+ELASTIC_IDLE_SHARE: Final = 0.3
+
+
+def made(name: str, *, elastic: bool = False) -> Policy:
+    """A policy by its name, for a platform whose idle clusters are shut down if it is elastic.
 
     Raises:
         ValueError: there is none of this name, or it has no such constant.
@@ -42,22 +46,23 @@ def made(name: str) -> Policy:
     known, _, constants = name.partition(":")
     if known not in POLICIES:
         raise ValueError(f"{known!r} is none of {', '.join(POLICIES)}")
-    if not constants:
-        return POLICIES[known]()
-    if known != "daylily":
+    if known == "daylily":
+        rules = replace(DEFAULT_RULES, idle_share=ELASTIC_IDLE_SHARE) if elastic else DEFAULT_RULES
+        return Daylily(_changed(rules, constants))
+    if constants:
         raise ValueError(f"{known} has no constants")
-    return Daylily(_rules(constants))
+    return POLICIES[known]()
 
 
-def _rules(text: str) -> Rules:
+def _changed(rules: Rules, text: str) -> Rules:
     changed: dict[str, Any] = {}
-    for part in text.split("+"):
+    for part in filter(None, text.split("+")):
         name, _, value = part.partition("=")
         try:
             number = float(value)
         except ValueError:
             raise ValueError(f"{part!r} is no constant with a number") from None
-        match getattr(DEFAULT_RULES, name, None):
+        match getattr(rules, name, None):
             case timedelta():
                 changed[name] = timedelta(hours=number)
             case int():
@@ -66,4 +71,4 @@ def _rules(text: str) -> Rules:
                 changed[name] = number
             case _:
                 raise ValueError(f"{name!r} is no constant of the policy that is a number")
-    return replace(DEFAULT_RULES, **changed)
+    return replace(rules, **changed)

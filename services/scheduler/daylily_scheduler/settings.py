@@ -87,6 +87,14 @@ class SchedulerSettings(ServerSettings):
         "vCPUs, at weight 1; on a part of them, that part of it. 0: no fair shares.",
     )
 
+    idle_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of a cluster's fixed cost that a run is charged for the hours by which it "
+        "has to live longer; 0.3 where idle clusters are shut down, 0 where they live on anyway.",
+    )
+
     cluster_offers_file: ReadableFile | None = Field(
         default=None,
         description="YAML file with the kinds of clusters that can be created and their prices "
@@ -138,6 +146,7 @@ class SchedulerSettings(ServerSettings):
             normal_rises_after=timedelta(hours=self.normal_rises_after_hours),
             deadline_slack=timedelta(hours=self.deadline_slack_hours),
             share_handicap=timedelta(hours=self.share_handicap_hours),
+            idle_share=self.idle_share,
             default_hours=self.default_run_hours,
         )
 

@@ -223,7 +223,7 @@ class Plan:
         self, workset: Workset, place: Place, hours: float, length: float
     ) -> tuple[CostItem, ...]:
         items = cost_items(workset.needs, workset.estimate, place.cluster, self._rules)
-        if not place.cluster.fixed_cost_per_hour_usd:
+        if not self._rules.idle_share or not place.cluster.fixed_cost_per_hour_usd:
             return items
         longer = self._rules.idle_share * place.longer(hours, length)
         return (*items, *idle_item(place.cluster, longer))
