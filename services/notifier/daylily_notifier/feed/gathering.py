@@ -25,18 +25,27 @@ T = TypeVar("T")
 
 _SUBJECT = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="notifier")
 _TRIES = 5
+_FIRSTS = 32
+_DIGESTS = 4
 
 
 @dataclass(frozen=True)
 class Gathering:
     """What is held back for one reason."""
 
-    first: str = ""
-    """The delivery that went out at once."""
+    firsts: tuple[str, ...] = ()
+    """The deliveries that went out at once, the last ones. One of them that comes again was sent
+    already, perhaps: it goes out again with its key, and is in no digest.
+    """
     until: datetime | None = None
     """Those that follow it wait until then."""
-    digest: str = ""
-    """What the others were counted into last."""
+    digests: tuple[str, ...] = ()
+    """What the others were counted into, the last ones."""
+
+    @property
+    def digest(self) -> str:
+        """What they are counted into now; empty for none."""
+        return self.digests[-1] if self.digests else ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class Gatherings:
     def __init__(self, process: Process) -> None:
         self._state = process.state
         self._clock = process.clock
-        self._waiting: dict[str, tuple[str, datetime]] = {}
+        self._waiting: dict[str, tuple[tuple[str, ...], datetime]] = {}
 
     async def begin(
         self, gathering_id: str, delivery_id: str, window: timedelta
@@ -65,19 +74,20 @@ class Gatherings:
         Raises:
             DaylilyError: state does not say.
         """
-        first, until = self._waiting.get(gathering_id, ("", None))
-        if until is not None and self._clock.now() < until and first != delivery_id:
+        firsts, until = self._waiting.get(gathering_id, ((), None))
+        if until is not None and self._clock.now() < until and delivery_id not in firsts:
             return until  # it only ever grows
 
         async def attempt() -> datetime | None:
             kept, version = await self._gathering(gathering_id)
             now = self._clock.now()
-            if kept.first == delivery_id:
+            if delivery_id in kept.firsts:
                 return None  # it was begun before
             if kept.until is not None and now < kept.until:
-                self._remember(gathering_id, kept.first, kept.until)
+                self._remember(gathering_id, kept.firsts, kept.until)
                 return kept.until
-            began = Gathering(delivery_id, now + window, kept.digest)
+            firsts = (*kept.firsts, delivery_id)[-_FIRSTS:]
+            began = replace(kept, firsts=firsts, until=now + window)
             await self._put_gathering(gathering_id, began, version)
             return None
 
@@ -101,25 +111,16 @@ class Gatherings:
 
         async def attempt() -> list[Counted]:
             kept, version = await self._gathering(gathering_id)
-            found, digest_version = await self._digest(kept.digest)
-            before = [
-                each
-                for each in deliveries
-                if found is not None
-                and found.sealed
-                and each.delivery_id != found.carrier
-                and found.has(each.delivery_id)
-            ]
-            counted = [Counted(kept.digest, "", before)] if before else []
-            new = [each for each in deliveries if each not in before]
+            counted, new = await self._counted_before(kept, deliveries)
             if not new:
                 return counted
+            found, digest_version = await self._digest(kept.digest)
             if found is None or found.sealed or found.full:
                 carrier = new[0].delivery_id
-                kept = Gathering(
-                    first=kept.first,
+                kept = replace(
+                    kept,
                     until=self._clock.now() + window if window is not None else None,
-                    digest=digest_id(carrier),
+                    digests=(*kept.digests, digest_id(carrier))[-_DIGESTS:],
                 )
                 await self._put_gathering(gathering_id, kept, version)
                 found, digest_version = await self._digest(kept.digest)
@@ -134,6 +135,26 @@ class Gatherings:
             return [*counted, Counted(kept.digest, grown.carrier, new)]
 
         return await _until_unchanged(attempt)
+
+    async def _counted_before(
+        self, kept: Gathering, deliveries: Sequence[delivery_pb2.Delivery]
+    ) -> tuple[list[Counted], list[delivery_pb2.Delivery]]:
+        """Those that a sealed digest has, and the others."""
+        counted: list[Counted] = []
+        new = list(deliveries)
+        for key in kept.digests:
+            found = await self.digest(key)
+            if found is None or not found.sealed:
+                continue
+            inside = [
+                each
+                for each in new
+                if each.delivery_id != found.carrier and found.has(each.delivery_id)
+            ]
+            if inside:
+                counted.append(Counted(key, "", inside))
+                new = [each for each in new if each not in inside]
+        return counted, new
 
     async def seal(self, key: str) -> Digest | None:
         """The digest, which nothing is counted into any more. None: there is none.
@@ -155,10 +176,10 @@ class Gatherings:
         """A digest as it is; None: there is none."""
         return (await self._digest(key))[0]
 
-    def _remember(self, gathering_id: str, first: str, until: datetime) -> None:
+    def _remember(self, gathering_id: str, firsts: tuple[str, ...], until: datetime) -> None:
         now = self._clock.now()
         self._waiting = {key: kept for key, kept in self._waiting.items() if kept[1] > now}
-        self._waiting[gathering_id] = (first, until)
+        self._waiting[gathering_id] = (firsts, until)
 
     async def _change(self, key: str, change: Callable[[Digest], Digest]) -> Digest | None:
         async def attempt() -> Digest | None:
@@ -178,7 +199,7 @@ class Gatherings:
             return Gathering(), 0
         data = json.loads(row.data)
         until = datetime.fromisoformat(data["until"]) if data["until"] else None
-        return Gathering(data["first"], until, data["digest"]), row.version
+        return Gathering(tuple(data["firsts"]), until, tuple(data["digests"])), row.version
 
     async def _digest(self, key: str) -> tuple[Digest | None, int]:
         row = await self._row(key) if key else None
@@ -192,9 +213,9 @@ class Gatherings:
 
     async def _put_gathering(self, row_id: str, kept: Gathering, version: int) -> None:
         data = {
-            "first": kept.first,
+            "firsts": kept.firsts,
             "until": kept.until and kept.until.isoformat(),
-            "digest": kept.digest,
+            "digests": kept.digests,
         }
         await self._put(row_id, "gathering", json.dumps(data).encode(), version, 0, is_open=True)
 
