@@ -1,6 +1,7 @@
 """The other calls: change, act on many, clusters, customers, notifications, health."""
 
 import asyncio
+import socket
 
 from daylily.workset.v1 import workset_pb2
 
@@ -222,6 +223,18 @@ async def test_requests_are_counted_by_route_not_by_id(lab):
         return read("daylily_gateway_requests_total", labels)
 
     assert (count("200"), count("404")) == (3, 1)
+
+
+async def test_small_answers_are_sent_at_once(lab):
+    _, writer = await asyncio.open_connection("127.0.0.1", lab.gateway.port)
+    (accepted,) = [
+        connection.transport.get_extra_info("socket")
+        for connection in lab.gateway.connections
+        if connection.transport.get_extra_info("peername") == writer.get_extra_info("sockname")
+    ]
+
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    writer.close()
 
 
 async def test_the_openapi_document_describes_every_answer(lab):

@@ -74,6 +74,15 @@ async def test_what_happens_arrives_with_its_type_and_position(lab):
     assert registered.id == registered.data["cursor"]
 
 
+async def test_from_now_on_is_from_the_answers_first_byte(lab):
+    async with lab.http.stream("GET", "/events") as response:
+        await lab.state.register_workset(workset_id="ws-1", bucket="lab", prefix="runs/ws-1/")
+        async with aclosing(parse(response)) as stream:
+            (sent,) = await next_of(stream)
+
+    assert sent.data["workset_id"] == "ws-1"
+
+
 async def test_a_browser_that_comes_back_misses_nothing(lab):
     start = await cursor_of_now(lab)
     async with following(lab, cursor=start) as stream:

@@ -60,12 +60,16 @@ async def events(
             f"{context.settings.max_streams} event streams are open already.",
             headers={"retry-after": "5"},
         )
+    state = context.services.state
+    start = last_event_id or cursor
     # Once a stream has begun, its status is sent, and a refusal could not be told any more.
-    await context.services.state.may_watch_events(cursor=last_event_id or cursor)
+    if start:
+        await state.may_watch_events(cursor=start)
+    else:
+        # Now is when it was asked for, not when the feed is opened: nothing falls in between.
+        start = (await state.get_queue_depth()).cursor
     request.state.streams = True
-    feed = context.services.state.watch_events(
-        cursor=last_event_id or cursor, event_types=event_numbers(kind), workset_id=workset_id
-    )
+    feed = state.watch_events(cursor=start, event_types=event_numbers(kind), workset_id=workset_id)
     return _EventStream(
         _stream(context, feed),
         media_type="text/event-stream",
