@@ -59,8 +59,9 @@ class Entrance:
         begun = time.perf_counter()
         self._under_way += 1
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
-                await self._serve(scope, headers, receive, answer)
+            # Each request has a task and so a context of its own: nothing has to be unbound.
+            structlog.contextvars.bind_contextvars(request_id=request_id)
+            await self._serve(scope, headers, receive, answer)
         finally:
             self._under_way -= 1
             if answer.status:

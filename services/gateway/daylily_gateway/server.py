@@ -61,7 +61,7 @@ class GatewayServer:
 
     @property
     def connections(self) -> frozenset[Any]:
-        """uvicorn's protocols of the connections that are open."""
+        """Uvicorn's protocols of the connections that are open."""
         return frozenset(self._http.server_state.connections if self._http else ())
 
     async def start(self) -> None:
