@@ -12,15 +12,21 @@ TOLERATED = 2.0
 
 
 def clocks(evidence: Evidence) -> Iterator[Violation]:
-    """A replica whose clock is over 2 s off never holds itself fit, and times no lock out."""
+    """A replica whose clock is over 2 s off is never fit for a lease, and times no lock out.
+
+    For a moment it may hold itself fit: while its requests are delayed it cannot tell.
+    """
     off = {
         replica
         for replica in range(evidence.plan.shape.states)
         if abs(evidence.plan.clock_off(replica)) > TOLERATED
     }
     for sample in evidence.fit:
-        if sample.replica in off:
-            yield Violation("clocks", f"state-{sample.replica} says that it is fit at {sample.at}")
+        seconds = sample.at - sample.since
+        if sample.replica in off and seconds >= LEASE:
+            yield Violation(
+                "clocks", f"state-{sample.replica} says that it has been fit for {seconds:.1f} s"
+            )
     for ended in evidence.reaped:
         if ended.replica in off:
             yield Violation(

@@ -44,12 +44,15 @@ def test_a_replica_with_a_wrong_clock_that_ends_no_lock_is_right(story):
     assert not [*clocks(evidence), *leases(evidence), *outages_end_no_lock(evidence)]
 
 
-def test_a_replica_with_a_wrong_clock_that_holds_itself_fit_is_seen(story):
-    story.replica_is_fit(since=-5.0, at=40.0, replica=1)
+def test_a_replica_with_a_wrong_clock_that_is_fit_for_a_lease_is_seen(story):
+    story.replica_is_fit(since=10.0, at=13.0, replica=1)
+    assert not list(clocks(skewed(story)))
+
+    story.replica_is_fit(since=10.0, at=10.0 + LEASE, replica=1)
 
     (found,) = clocks(skewed(story))
 
-    assert "state-1 says that it is fit" in found.text
+    assert found.text == "state-1 says that it has been fit for 10.0 s"
 
 
 def test_a_replica_with_a_wrong_clock_that_ends_a_lock_is_seen(story):
