@@ -18,11 +18,13 @@ from benchmarks.patience import depth_however_long
 from benchmarks.processes import Services, services, until_serving
 from benchmarks.report import Figure, at_most
 from benchmarks.stores import Filled, add_store_option, stores
-from daylily_client import AsyncSchedulerClient, AsyncStateClient
+from daylily_client import AsyncSchedulerClient, AsyncStateClient, duration
 from daylily_state.domain.limits import MEMORY_MB_MAX, SLOTS_MAX, VCPUS_MAX
 
 SMALL = ("--backlogs", "10", "40", "--claims", "5", "--store", "sqlite")
 CLUSTER = "c1"
+PATIENCE = duration(30)
+"""A claim that waits, as no claim should, is seen in its time."""
 WARMING = 20
 """Claims at each before those that count."""
 
@@ -46,7 +48,9 @@ class System:
     async def claim(self) -> float:
         """Claims once; how long that took, in seconds. Gives back what it got."""
         begun = time.perf_counter()
-        claim = await self.scheduler.claim_next_workset(cluster_name=CLUSTER, owner_id="bench")
+        claim = await self.scheduler.claim_next_workset(
+            cluster_name=CLUSTER, owner_id="bench", max_wait=PATIENCE
+        )
         seconds = time.perf_counter() - begun
         await self.state.release_lock(
             workset_id=claim.workset.workset_id, lock_token=claim.lock_token
@@ -109,5 +113,6 @@ async def _started(running: Services, filled: Filled) -> System:
         vcpus=VCPUS_MAX,
         memory_gb=MEMORY_MB_MAX / 1024,
         slots=SLOTS_MAX,
+        report_interval=duration(86_400),  # it is not heard from again, and must not fall silent
     )
     return System(backlog, state, scheduler, ready_after)

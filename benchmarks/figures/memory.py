@@ -104,6 +104,7 @@ async def _work(state: AsyncStateClient, scheduler: AsyncSchedulerClient, runs: 
         vcpus=VCPUS_MAX,
         memory_gb=MEMORY_MB_MAX / 1024,
         slots=SLOTS_MAX,
+        report_interval=duration(86_400),  # it is not heard from again, and must not fall silent
     )
     for number in range(runs):
         await state.register_workset(

@@ -237,6 +237,8 @@ class _ProxyServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body go in two sends: the second would wait 40 ms for the first to be acknowledged.
+    disable_nagle_algorithm = True
     server: _ProxyServer
 
     def _exchange(self) -> None:
