@@ -57,7 +57,8 @@ class ChannelWorker:
         self._judge = Judge(name, settings, process, self._gatherings, book)
         self._composer = Composer(settings, process.base_url)
         self._free = asyncio.Semaphore(settings.concurrency)
-        self._flooded = False
+        self._limit = settings.concurrency
+        self._late = False
         self._retired = asyncio.Event()
         self._failures = 0
         self._empty_looks = 0
@@ -100,11 +101,7 @@ class ChannelWorker:
             self._empty_looks = 0
         if await self._process.pauses.get(self._state, self._name) is not None:
             return _IDLE
-        limit = self._settings.concurrency
-        if self._flooded:
-            limit = _MANY
-        if self._failures:
-            limit = 1
+        limit = 1 if self._failures else self._limit
         claimed_at = self._clock.monotonic()
         claimed = await self._state.claim_deliveries(
             channel=self._name,
@@ -121,13 +118,22 @@ class ChannelWorker:
                 await self._give_back(claimed.deliveries)
                 return 0.0
             sends = await self._settle(claimed.deliveries)
-            self._flooded = len(sends) < len(claimed.deliveries)
+            self._late = False
             asked = await self._send_all(sends, claimed_at)
+            self._limit = self._next_limit(limit, counted=len(sends) < len(claimed.deliveries))
         finally:
             self._idle.set()
         if self._failures and sends:
             return max(self._probe_pause(self._failures), asked)
         return 0.0
+
+    def _next_limit(self, limit: int, *, counted: bool) -> int:
+        """How many to claim next: fewer when some could not be begun in time, as all could be late
+        again; more, up to a bound, where they are counted rather than sent.
+        """
+        if self._late:
+            return max(1, limit // 2)
+        return min(_MANY if counted else self._settings.concurrency, 2 * self._limit)
 
     async def _rest(self, seconds: float) -> None:
         """Wait, and be woken only if the channel takes messages as far as is known."""
@@ -239,6 +245,7 @@ class ChannelWorker:
             for index, (delivery, how) in enumerate(group):
                 async with self._free:
                     if self._clock.monotonic() >= begin_until:
+                        self._late = True
                         await self._give_back(each for each, _ in group[index:])
                         return
                     refusal = await self._deliver(delivery, how)
