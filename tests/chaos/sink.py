@@ -17,7 +17,6 @@ channels:
     endpoint_url: {url}
     digest: "off"
     retry: {{first: 1s, longest: 2s}}
-    digest: 2s
 routes:
   - match: {{event: [completed, failed, lock_timeout, retry_scheduled]}}
     channels: {channel}

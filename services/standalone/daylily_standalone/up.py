@@ -100,7 +100,8 @@ def compose(directory: Path, ports: Ports) -> tuple[Runnable, ...]:
     return (
         state_server(state),
         scheduler_server(scheduler),
-        notifier_server(notifier, one_topic(TOPIC_ARN)),
+        # Somebody looks on, and wants to see each message as it comes.
+        notifier_server(notifier, one_topic(TOPIC_ARN, digests=False)),
         GatewayServer(gateway),
     )
 

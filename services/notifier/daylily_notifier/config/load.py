@@ -102,12 +102,15 @@ def no_channels() -> NotifierConfig:
     return NotifierConfig(MappingProxyType({}), ())
 
 
-def one_topic(topic_arn: str, endpoint_url: str | None = None) -> NotifierConfig:
+def one_topic(
+    topic_arn: str, endpoint_url: str | None = None, *, digests: bool = True
+) -> NotifierConfig:
     """The configuration of somebody who has one SNS topic and no file.
 
     Args:
         topic_arn: of the topic.
         endpoint_url: where SNS is, if it is not AWS itself.
+        digests: make one message of troubles of a kind that come close together; else each is told.
 
     Raises:
         ConfigError: it is no topic's ARN.
@@ -116,6 +119,8 @@ def one_topic(topic_arn: str, endpoint_url: str | None = None) -> NotifierConfig
         settings = SnsSettings(kind="sns", topic_arn=topic_arn, endpoint_url=endpoint_url)
     except ValidationError as error:
         raise ConfigError([_message(detail) for detail in error.errors()]) from None
+    if not digests:
+        settings = settings.model_copy(update={"digest": None})
     route = Route(Match(events=WORTH_KNOWING), ("sns",))
     return NotifierConfig(MappingProxyType({"sns": settings}), (route,))
 

@@ -52,7 +52,7 @@ class Rules:
     most_planned: int = 16
     most_looked_through: int = 10_000
     review_after: timedelta = timedelta(minutes=5)
-    asks_for: timedelta = timedelta(seconds=60)
+    asks_for: timedelta = timedelta(seconds=15)
     default_hours: float = 8.0
     idle_share: float = 0.0
     transfer_usd_per_gb: float = 0.02
