@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from tests.support.hearing import knows_of
+
 KEYS_OF_A_WORKSET = {
     "workset_id",
     "state",
@@ -208,6 +210,7 @@ async def test_next_is_a_workset_or_null_and_no_id(lab):
     nothing = await lab.http.get("/worksets/next")
     await lab.http.put("/clusters/c1", json={"vcpus": 192, "memory_gb": 384, "slots": 4})
     await lab.register("ws-1", requirements={"vcpus": 8})
+    await knows_of(lab.scheduler, "ws-1")
 
     found = await lab.http.get("/worksets/next")
 

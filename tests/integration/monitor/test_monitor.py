@@ -7,12 +7,13 @@ from datetime import timedelta
 import pytest
 from daylily.workset.v1 import workset_pb2
 
-from daylily_client import AsyncSchedulerClient, ClientOptions
+from daylily_client import AsyncSchedulerClient, ClientOptions, duration
 from daylily_client.monitor.monitor import Monitor
 from daylily_scheduler.build import build
 from daylily_scheduler.settings import SchedulerSettings
 from daylily_standalone.demo.worksets import PREFIX, demo_worksets, put_workset
 from tests.integration.monitor.lab import NOW, Lab, until
+from tests.support.hearing import knows_of
 
 COMPLETE = workset_pb2.WORKSET_STATE_COMPLETE
 READY = workset_pb2.WORKSET_STATE_READY
@@ -68,6 +69,9 @@ async def states(lab):
 
 async def test_it_runs_as_many_at_once_as_it_has_slots_the_most_urgent_first(lab, scheduler):
     monitor = make(lab, scheduler, UNTIL_FREE)
+    await monitor._register_cluster()
+    await monitor._scan()
+    await knows_of(scheduler, *(workset.workset_id for workset in demo_worksets("d")))
     task = asyncio.ensure_future(monitor.run())
     await until(lambda: len(started(lab)) == 2)
     await asyncio.sleep(0.5)
@@ -131,7 +135,7 @@ async def test_a_claim_whose_answer_did_not_arrive_is_given_back(lab, scheduler,
     await monitor._scan()
     entry = lab.context("").workdir.note_claim("the-claim")
     answer = await scheduler.claim_next_workset(
-        cluster_name="test", owner_id="test", request_id="the-claim"
+        cluster_name="test", owner_id="test", request_id="the-claim", max_wait=duration(5)
     )
 
     await monitor._give_unanswered_claim_back(entry)

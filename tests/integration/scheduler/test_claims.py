@@ -24,6 +24,7 @@ from tests.integration.scheduler.asking import (
     register,
     until,
 )
+from tests.support.hearing import knows_of
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -34,12 +35,7 @@ async def test_claims_come_by_priority_then_age(system, scheduler):
     await register(system.state, "normal-1")
     await register(system.state, "urgent", priority=URGENT)
     await register(system.state, "normal-2")
-
-    async def known():
-        stats = await scheduler.get_scheduler_stats()
-        return stats.queue_urgent + stats.queue_normal + stats.queue_low == 4
-
-    await until(known)
+    await knows(scheduler, clusters=1, startable=4)
     got = [(await claim(scheduler)).workset.workset_id for _ in range(4)]
     assert got == ["urgent", "normal-1", "normal-2", "low"]
 
@@ -71,7 +67,8 @@ async def test_a_claim_that_waits_is_woken_by_room(system, scheduler):
     await add_cluster(scheduler, "c1", slots=1)
     await register(system.state, "first")
     await register(system.state, "second")
-    held = await claim(scheduler, wait=5)
+    await knows_of(scheduler, "first", "second")
+    held = await claim(scheduler)
     waiting = asyncio.create_task(claim(scheduler, wait=30))
     await until(lambda: is_waiting(scheduler))
     await system.state.release_lock(workset_id=held.workset.workset_id, lock_token=held.lock_token)
@@ -121,7 +118,8 @@ async def test_an_empty_answer_says_why(system, scheduler):
     assert not empty.HasField("workset")
     assert [reason.message for reason in empty.reasons] == ["no workset is ready to start"]
     await register(system.state, "big", vcpus=64)
-    empty = await claim(scheduler, wait=0.5)
+    await knows_of(scheduler, "big")
+    empty = await claim(scheduler)
     assert [(r.need, r.have, r.cluster_name) for r in empty.reasons] == [(64, 16, "c1")]
 
 
@@ -159,7 +157,8 @@ async def test_a_repeat_gets_the_same_grant_though_other_worksets_wait(system, s
     await add_cluster(scheduler, "c1")
     await register(system.state, "a")
     await register(system.state, "b")
-    first = await claim(scheduler, wait=5, request_id="r-1")
+    await knows_of(scheduler, "a", "b")
+    first = await claim(scheduler, request_id="r-1")
     again = await claim(scheduler, request_id="r-1")
     assert (again.workset.workset_id, again.lock_token) == ("a", first.lock_token)
     assert (await claim(scheduler, request_id="r-2")).workset.workset_id == "b"

@@ -19,6 +19,7 @@ from tests.integration.scheduler.asking import (
     register,
     until,
 )
+from tests.support.hearing import knows_of
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -95,6 +96,7 @@ async def test_an_explanation_names_dependencies(system, scheduler):
     await add_cluster(scheduler, "c1")
     await register(system.state, "first")
     await register(system.state, "second", depends_on=["first"])
+    await knows_of(scheduler, "first")
     why = await scheduler.explain_workset(workset_id="second")
     assert codes(why.reasons) == ["DEPENDENCY", "BEHIND_OTHERS"]
     assert why.reasons[0].subject_id == "first"
@@ -138,7 +140,8 @@ async def test_a_customer_at_its_limit_waits_and_others_pass(system, scheduler):
     await register(system.state, "a1", customer_id="acme")
     await register(system.state, "a2", customer_id="acme")
     await register(system.state, "b1", customer_id="bolt")
-    first, second = await claim(scheduler, wait=5), await claim(scheduler, wait=5)
+    await knows_of(scheduler, "a1", "a2", "b1")
+    first, second = await claim(scheduler), await claim(scheduler)
     assert [answer.workset.workset_id for answer in (first, second)] == ["a1", "b1"]
     assert codes((await claim(scheduler)).reasons) == ["CUSTOMER_LIMIT"]
     why = await scheduler.explain_workset(workset_id="a2")
@@ -154,7 +157,8 @@ async def test_a_budget_that_is_spent_keeps_worksets_waiting_until_it_is_raised(
     await add_cluster(scheduler, "c1")
     await register(system.state, "a1", customer_id="acme", estimated_cost_usd=8)
     await register(system.state, "a2", customer_id="acme", estimated_cost_usd=8)
-    assert (await claim(scheduler, wait=5)).workset.workset_id == "a1"
+    await knows_of(scheduler, "a1", "a2")
+    assert (await claim(scheduler)).workset.workset_id == "a1"
     empty = await claim(scheduler, wait=0.3)
     assert codes(empty.reasons) in (["BUDGET"], ["CUSTOMER_LIMIT"])
     waiting = asyncio.create_task(claim(scheduler, wait=30))
@@ -170,7 +174,8 @@ async def test_the_figures_add_up(system, scheduler):
     await register(system.state, "first", vcpus=16)
     await register(system.state, "u", priority=URGENT, depends_on=["first"])
     await register(system.state, "l", priority=LOW)
-    assert (await claim(scheduler, wait=5)).workset.workset_id == "first"
+    await knows_of(scheduler, "first", "l")
+    assert (await claim(scheduler)).workset.workset_id == "first"
     await knows(scheduler, clusters=2, startable=1, waiting=1, active=1)
     stats = await scheduler.get_scheduler_stats()
     assert (stats.total_vcpu_capacity, stats.total_vcpus_used) == (128, 32)

@@ -27,6 +27,7 @@ from tests.integration.scheduler.asking import (
 )
 from tests.integration.scheduler.test_decisions import codes
 from tests.integration.scheduler.test_metrics import scraped
+from tests.support.hearing import knows_of
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -139,10 +140,12 @@ async def test_a_dependent_workset_waits_for_what_it_depends_on(system, schedule
     await add_cluster(scheduler, "c1")
     await register(system.state, "first", **LIKE, estimated_duration=duration(7200))
     await register(system.state, "second", depends_on=["first"], **LIKE)
+    await knows_of(scheduler, "first")
     answer = await scheduler.estimate_wait(workset_id="second")
     assert 3600 < answer.p50.seconds < 4 * 3600
     grant = await claim(scheduler, wait=5)
     await move(system.state, grant, IN_PROGRESS, ERROR)
+    await knows(scheduler, clusters=1, waiting=1)
     hopeless = await scheduler.estimate_wait(workset_id="second")
     assert not hopeless.HasField("p50")
     assert codes(hopeless.reasons) == ["DEPENDENCY_FAILED"]

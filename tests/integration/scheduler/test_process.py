@@ -48,6 +48,9 @@ def test_a_scheduler_killed_between_claims_loses_nothing(tmp_path):
                 state.register_workset(
                     workset_id=f"w{number}", bucket="lab", prefix=f"runs/w{number}/"
                 )
+            for number in range(10):
+                # What it explains it knows of, whether or not the feed has told it yet.
+                client.explain_workset(workset_id=f"w{number}")
             for _ in range(4):
                 answer = client.claim_next_workset(
                     cluster_name="c1", owner_id="m1", max_wait=duration(5)

@@ -143,8 +143,8 @@ class Follower:
         """Applies what the event alone tells. False: the workset's row has to be read."""
         known = self._book.known(event.workset_id)
         if event.to_state in _ENDED:
-            if known is not None and known.customer_id:
-                self._refresher.spending(known.customer_id)
+            # Also of one that is no longer known: its row may have been read after it ended.
+            self._refresher.spending(event.customer_id)
             self._book.forget(event.workset_id, event.version, event.cluster_name)
             return True
         if event.to_state == workset_pb2.WORKSET_STATE_IGNORED:
