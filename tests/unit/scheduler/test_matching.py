@@ -126,7 +126,15 @@ def test_a_customer_that_reaches_its_limit_halfway_gets_no_more():
         known.put(workset(name, age_s=age, customer_id="acme"), NOW)
     assert list(given(known, waiting).values()) == ["a"]
     known.put(workset("other"), NOW)
-    # The tighter place is on the cluster that had a claim a moment ago; it is kept for it a while.
+    assert list(given(known, waiting).values()) == ["other"]
+
+
+def test_what_packs_tighter_where_a_claim_was_a_moment_ago_is_kept_if_that_saves_fixed_costs():
+    known = book(cluster("c1", fixed=1.0), cluster("c2", fixed=1.0))
+    waiting = waiting_for(known, "c1", "c2")
+    known.put(workset("first", age_s=90), NOW)
+    assert list(given(known, waiting).values()) == ["first"]
+    known.put(workset("other"), NOW)
     assert given(known, waiting) == {}
     later = NOW + known.rules.asks_for
     known.advance(later)

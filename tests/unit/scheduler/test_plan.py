@@ -121,6 +121,39 @@ def test_nothing_is_kept_for_a_cluster_that_no_longer_asks():
     assert picked(known, "dear") == "w"
 
 
+def test_of_clusters_that_cost_the_same_each_gets_something_when_it_asks():
+    known = book(cluster("c1"), cluster("c2"), workset("a", age_s=90), workset("b", age_s=60))
+    known.ask("c1", NOW)
+    known.ask("c2", NOW)
+    first = pick(known, "c2", NOW)
+    assert first.workset.workset_id == "a"
+    known.assign(first.workset, "c2", NOW)
+    assert picked(known, "c1") == "b"
+    assert decide(known, known.queue.get("b"), NOW).reasons == ()
+
+
+def test_where_fixed_costs_can_be_saved_it_is_packed_and_the_other_cluster_is_told():
+    known = book(
+        cluster("c1", fixed=1.0),
+        cluster("c2", fixed=1.0),
+        workset("runs", age_s=90),
+        workset("w", age_s=60),
+    )
+    running(known, "runs", "c1")
+    known.ask("c1", NOW)
+    assert picked(known, "c2") is None
+    (reason,) = why_nothing(known, "c2", NOW)
+    assert reason.code is ReasonCode.CHEAPER_ELSEWHERE
+
+
+def test_what_state_refused_counts_again_in_the_next_plan_when_the_cluster_reports():
+    known = book(cluster("c1", vcpus=8), workset("w", vcpus=8))
+    known.refuse_cluster("c1", Resources())
+    assert picked(known) is None
+    known.put_cluster(cluster("c1", vcpus=8, heard_at=NOW + timedelta(seconds=1), version=2), NOW)
+    assert picked(known) == "w"
+
+
 def test_data_in_another_region_costs_its_way():
     asks = Estimate(hours=1, data_gb=500, data_region="us-west-2")
     known = book(cluster("c1"), workset("w", estimate=asks))

@@ -11,6 +11,7 @@ from daylily_scheduler.domain.cost import run_hours
 from daylily_scheduler.domain.fleet import Fleet
 from daylily_scheduler.domain.limits import Limits
 from daylily_scheduler.domain.model import Cluster, Customer, Workset, WorksetState
+from daylily_scheduler.domain.places import Places
 from daylily_scheduler.domain.plan import Plan
 from daylily_scheduler.domain.queue import Behind, Hold, Queue
 from daylily_scheduler.domain.resources import Resources
@@ -50,6 +51,7 @@ class Book:
         self.fleet = Fleet()
         self.limits = Limits()
         self.shares = Shares()
+        self.places = Places(self.fleet, self.rules)
         # The last plan, with what it was made for (plan_of).
         self.plan: tuple[PlanKey, Plan] | None = None
         self._asked: dict[str, datetime] = {}

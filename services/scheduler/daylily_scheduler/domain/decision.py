@@ -131,7 +131,7 @@ def plan_reasons(
     if not planned and not book.limits.rejections(workset) and not plan.customer_may(workset):
         return (reasons.customer_taken_up(workset.customer_id),)
     choice = plan.choose(workset, book.queue.counts_as(workset))
-    if choice is None or (choice.starts_now and choice.best.cluster_name == name):
+    if choice is None or plan.start_here(choice, name) is not None:
         return ()
     here = next((each for each in choice.options if each.cluster_name == name), None)
     if here is not None and here.hours > 0:

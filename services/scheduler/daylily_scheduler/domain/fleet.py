@@ -39,6 +39,8 @@ class Fleet:
         self._on: dict[str, dict[str, Reservation]] = {}
         # Grows with every change that may change a decision.
         self.version = 0
+        # The version that the last change of each cluster made.
+        self._changed: dict[str, int] = {}
 
     # --- what is known ---
 
@@ -85,6 +87,10 @@ class Fleet:
         """Of all clusters, as configured."""
         return sum(cluster.capacity.vcpus for cluster in self._clusters.values())
 
+    def changed(self, name: str) -> int:
+        """The version that the last change on this cluster made, of itself or of what it holds."""
+        return self._changed.get(name, 0)
+
     def holds(self, workset_id: str) -> bool:
         return workset_id in self._reservations
 
@@ -124,16 +130,16 @@ class Fleet:
         if known is not None and cluster.heard_at < known.heard_at:
             cluster = replace(cluster, heard_at=known.heard_at)
         self._clusters[cluster.cluster_name] = cluster
-        if known is None or not _same_place(cluster, known):
-            self.version += 1
-        self._refused.pop(cluster.cluster_name, None)
+        refused = self._refused.pop(cluster.cluster_name, None)
+        if known is None or refused is not None or not _same_place(cluster, known):
+            self._change(cluster.cluster_name)
         self._recount(cluster.cluster_name)
         self._running_from = None
         return True
 
     def remove(self, name: str) -> None:
         if self._clusters.pop(name, None) is not None:
-            self.version += 1
+            self._change(name)
             self._refused.pop(name, None)
             self._free.pop(name, None)
             self._running_from = None
@@ -160,11 +166,12 @@ class Fleet:
         held = self._reservations.get(workset_id)
         if held == wanted:
             return None
-        self.version += 1
         if held is not None and (held.cluster_name, held.amount) == (name, amount):
+            self._change(name)
             self._reservations[workset_id] = self._on[name][workset_id] = wanted
             return None
         freed = self.release(workset_id)
+        self._change(name)
         self._reservations[workset_id] = wanted
         self._on.setdefault(name, {})[workset_id] = wanted
         self._reserved[name] = self.reserved(name) + amount
@@ -178,7 +185,7 @@ class Fleet:
         if held is None:
             return None
         name = held.cluster_name
-        self.version += 1
+        self._change(name)
         del self._on[name][workset_id]
         self._reserved[name] = self._reserved[name] - held.amount
         self._active[name] -= 1
@@ -189,15 +196,19 @@ class Fleet:
     def refuse(self, name: str, have: Resources) -> None:
         """State said that only `have` is free there."""
         if name in self._clusters:
-            self.version += 1
+            self._change(name)
             self._refused[name] = self._refused.get(name, have).at_most(have)
             self._recount(name)
 
     def believe(self, name: str) -> None:
         """What state refused before may be possible now."""
         if self._refused.pop(name, None) is not None:
-            self.version += 1
+            self._change(name)
             self._recount(name)
+
+    def _change(self, name: str) -> None:
+        self.version += 1
+        self._changed[name] = self.version
 
     def _recount(self, name: str) -> None:
         cluster = self._clusters.get(name)

@@ -8,7 +8,7 @@ from datetime import datetime
 from daylily_scheduler.domain.feasibility import affordable, lacks_instance_types
 from daylily_scheduler.domain.fleet import Fleet, Reservation
 from daylily_scheduler.domain.model import Cluster, Needs, Workset
-from daylily_scheduler.domain.profile import Amount, Profile
+from daylily_scheduler.domain.profile import Profile
 from daylily_scheduler.domain.resources import Resources
 from daylily_scheduler.domain.rules import Rules
 
@@ -19,13 +19,12 @@ OVERDUE_LEAST_HOURS = 0.25
 
 
 class Place:
-    """A cluster in the running.
+    """A cluster in the running, before anything is planned there.
 
     Args:
         cluster: which.
         fleet: what is free there and who holds the rest.
         now: the moment.
-        asks: whether it takes work now.
         rules: the constants.
     """
 
@@ -36,19 +35,18 @@ class Place:
         "_profile",
         "_rules",
         "_usable",
-        "asks",
+        "as_of",
         "cluster",
         "name",
         "price",
     )
 
-    def __init__(
-        self, cluster: Cluster, fleet: Fleet, now: datetime, *, asks: bool, rules: Rules
-    ) -> None:
+    def __init__(self, cluster: Cluster, fleet: Fleet, now: datetime, rules: Rules) -> None:
         self.cluster = cluster
         self.name = cluster.cluster_name
         self.price = cluster.price_per_vcpu_hour_usd
-        self.asks = asks
+        self.as_of = (now, fleet.changed(self.name))
+        """The moment, and what had changed on the cluster by then."""
         self._fleet = fleet
         self._now = now
         self._rules = rules
@@ -85,32 +83,22 @@ class Place:
             )
         )
 
-    def earliest(self, wanted: Amount, length: float) -> float | None:
-        """Hours until so much is free for so long; None for never."""
-        return self._over_time().earliest(wanted, length)
-
-    def free_for(self, wanted: Amount) -> float:
-        """For how many hours from now on so much is free; 0 when it is not now."""
-        return self._over_time().free_for(wanted)
-
-    def take(self, hours: float, length: float, amount: Resources) -> None:
-        """Reserves it from then on."""
-        self._over_time().take(hours, length, amount)
-        self._life = max(self._life, hours + length)
-
-    def longer(self, hours: float, length: float) -> float:
-        """By how many hours it has to live longer for a run that starts then."""
-        self._over_time()
-        return hours + length - max(self._life, hours)
-
-    # --- inside ---
-
-    def _over_time(self) -> Profile:
+    @property
+    def profile(self) -> Profile:
+        """What is free there now and will be by the ends of what runs."""
         if self._profile is None:
             ends = [(self._left(each), each.amount) for each in self._fleet.held_on(self.name)]
             self._life = max((left for left, _ in ends), default=0.0)
             self._profile = Profile(self._fleet.free(self.name), ends)
         return self._profile
+
+    @property
+    def life(self) -> float:
+        """Hours until the last of what runs there is expected to end."""
+        _ = self.profile
+        return self._life
+
+    # --- inside ---
 
     def _left(self, held: Reservation) -> float:
         """Hours until a run is expected to end."""
@@ -120,3 +108,30 @@ class Place:
         if elapsed < held.hours:
             return held.hours - elapsed
         return max(OVERDUE_SHARE * elapsed, OVERDUE_LEAST_HOURS)
+
+
+class Places:
+    """The places of a fleet, kept from plan to plan: little changes from one to the next.
+
+    Args:
+        fleet: the clusters.
+        rules: the constants.
+    """
+
+    def __init__(self, fleet: Fleet, rules: Rules) -> None:
+        self._fleet = fleet
+        self._rules = rules
+        self._known: dict[str, Place] = {}
+
+    def at(self, now: datetime) -> list[Place]:
+        """Every cluster in the running as it is now, the cheapest first, then by name."""
+        fleet, known = self._fleet, self._known
+        places = []
+        for cluster in fleet.by_price(now):
+            name = cluster.cluster_name
+            place = known.get(name)
+            if place is None or place.as_of != (now, fleet.changed(name)):
+                place = Place(cluster, fleet, now, self._rules)
+            places.append(place)
+        self._known = {place.name: place for place in places}
+        return places

@@ -8,13 +8,15 @@ predictability, workloads, and user runtime estimates, 2001). Whoever comes behi
 start where that leaves room.
 
 A dearer cluster now or a cheaper one later is the same comparison. Only clusters that ask for work are
-expected to take some now; one that is full need not ask.
+expected to take some now; one that is full need not ask. Among clusters where a workset costs the same,
+the tightest fit is planned; but where no fixed costs can be saved by packing, whoever asks gets it.
 
-The same book, time and clusters that ask give the same plan.
+The same book, time and clusters that ask give the same plan. It is made as far as somebody asks: who
+comes first in the queue is placed first, and most claims are served by the first few.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -27,11 +29,11 @@ from daylily_scheduler.domain.cost import (
     work_vcpu_hours,
 )
 from daylily_scheduler.domain.feasibility import lacks_instance_types
-from daylily_scheduler.domain.model import Needs, Priority, Workset
+from daylily_scheduler.domain.model import Estimate, Needs, Priority, Workset
 from daylily_scheduler.domain.order import CLASSES
 from daylily_scheduler.domain.placement import Placement, share_left_over
 from daylily_scheduler.domain.places import Place
-from daylily_scheduler.domain.profile import TOO_SHORT, Amount, need
+from daylily_scheduler.domain.profile import TOO_SHORT, Amount, Profile, need
 from daylily_scheduler.domain.queue import Lane
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 STEP_SECONDS = 10
 
 WantedLane = Callable[[Lane], bool]
+Kind = tuple[Needs, Estimate, Priority]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,43 +93,73 @@ class Plan:
         self._book = book
         self._rules = book.rules
         self._now = now
-        fleet = book.fleet
-        self._places = [
-            Place(cluster, fleet, now, asks=cluster.cluster_name in asking, rules=self._rules)
-            for cluster in fleet.by_price(now)
-        ]
+        self._asking = asking
+        self._places = book.places.at(now)
         self._by_name = {place.name: place for place in self._places}
+        # What this plan has reserved, cluster by cluster, and how long they have to live for it.
+        self._profiles: dict[str, Profile] = {}
+        self._lives: dict[str, float] = {}
         self._behind = book.behind()
         self._could_ever: dict[Needs, bool] = {}
         self._looks = self._rules.plan_looks
+        # The choice for a kind of workset, and how many were planned when it was made.
+        self._of_kind: dict[Kind, tuple[int, Choice | None]] = {}
         self._backfills: dict[str, Choice | None] = {}
         self._started: dict[str, int] = {}
         self._spent: dict[str, float] = {}
-        self.choices: dict[str, Choice] = {}
-        """The planned worksets, in order."""
-        for choice in self._first():
-            self.choices[choice.workset.workset_id] = choice
-            self._take(choice)
+        self._choices: dict[str, Choice] = {}
+        self._made: list[Choice] = []
+        self._rest = self._first()
 
     # --- what it says ---
 
     @property
+    def choices(self) -> Mapping[str, Choice]:
+        """The planned worksets, in order."""
+        for _ in self._planned():
+            pass
+        return self._choices
+
+    @property
     def starts(self) -> Iterator[Choice]:
         """Those that start now, in order."""
-        return (choice for choice in self.choices.values() if choice.starts_now)
+        return (choice for choice in self._planned() if choice.starts_now)
 
     def start_on(self, name: str) -> Choice | None:
-        """What starts on this cluster now: the first that is planned to, or else the first behind
-        the planned ones that may and that does not better elsewhere.
+        """What starts on this cluster now: the first that is planned to or may as well, or else the
+        first behind the planned ones that may and that does not better elsewhere.
         """
         for choice in self.starts:
-            if choice.best.cluster_name == name:
-                return choice
+            here = self.start_here(choice, name)
+            if here is not None:
+                return here
         if name not in self._backfills:
             # Each cluster's search may look at as much as the plan did.
             self._looks = self._rules.plan_looks
             self._backfills[name] = self._backfill(self._by_name[name])
         return self._backfills[name]
+
+    def start_here(self, choice: Choice, name: str) -> Choice | None:
+        """The choice with this cluster in place of the one it names, if it starts there now: it is
+        the one, or it costs the same there and nothing is saved by packing.
+        """
+        if not choice.starts_now or choice.best.cluster_name == name:
+            return choice if choice.starts_now else None
+        place, best = self._by_name[name], choice.best
+        if place.cluster.fixed_cost_per_hour_usd:
+            return None
+        for option in choice.options:
+            if option.cluster_name == name:
+                same = (round(option.score_usd, 2), place.price) == (
+                    round(best.score_usd, 2),
+                    self._by_name[best.cluster_name].price,
+                )
+                if option.hours > 0 or not same:
+                    return None
+                return self._chosen(
+                    choice.workset, choice.counts_as, choice.length, option, choice.options
+                )
+        return None
 
     def choose(self, workset: Workset, counts_as: Priority) -> Choice | None:
         """Where the workset goes, planned or not; None when nothing that runs could ever take it."""
@@ -146,7 +179,7 @@ class Plan:
         """The first planned workset on this cluster, of those before this one, that holds something
         within so many hours from now.
         """
-        for choice in self.choices.values():
+        for choice in self._planned():
             if choice.workset.workset_id == workset.workset_id:
                 return None
             if choice.best.cluster_name == name and choice.best.hours < length:
@@ -155,16 +188,33 @@ class Plan:
 
     # --- making it ---
 
+    def _planned(self) -> Iterator[Choice]:
+        """The planned worksets in order, each placed when somebody comes to it."""
+        index = 0
+        while index < len(self._made) or self._plan_one():
+            yield self._made[index]
+            index += 1
+
+    def _plan_one(self) -> bool:
+        """Places the next workset; False when there is none or enough are placed."""
+        choice = next(self._rest, None)
+        if choice is None:
+            return False
+        self._choices[choice.workset.workset_id] = choice
+        self._made.append(choice)
+        self._take(choice)
+        return True
+
     def _first(self) -> Iterator[Choice]:
         for counts_as in CLASSES:
-            for workset in self._in_order(counts_as, self._may_ever):
-                if len(self.choices) >= self._rules.most_planned or self._looks <= 0:
+            for workset in self._waiting(counts_as, self._may_ever):
+                if len(self._made) >= self._rules.most_planned or self._looks <= 0:
                     return
                 choice = self._choose(workset, counts_as)
                 if choice is not None:
                     yield choice
 
-    def _in_order(self, counts_as: Priority, wanted: WantedLane) -> Iterator[Workset]:
+    def _waiting(self, counts_as: Priority, wanted: WantedLane) -> Iterator[Workset]:
         queue = self._book.queue
         for _, (_, workset_id) in queue.in_order(counts_as, self._behind, wanted):
             workset = queue.get(workset_id)
@@ -188,6 +238,15 @@ class Plan:
         return found
 
     def _choose(self, workset: Workset, counts_as: Priority) -> Choice | None:
+        """As `choose`. Worksets of one kind have the same choice as long as nothing more is planned."""
+        kind = (workset.needs, workset.estimate, counts_as)
+        planned, same = self._of_kind.get(kind, (-1, None))
+        if planned != len(self._made):
+            same = self._choose_anew(workset, counts_as)
+            self._of_kind[kind] = (len(self._made), same)
+        return same if same is None else replace(same, workset=workset)
+
+    def _choose_anew(self, workset: Workset, counts_as: Priority) -> Choice | None:
         needs, estimate, rules = workset.needs, workset.estimate, self._rules
         length = run_hours(needs, estimate, rules)
         usd_per_hour = rules.delay_usd_per_hour[counts_as] * rules.crowding
@@ -225,7 +284,7 @@ class Plan:
         items = cost_items(workset.needs, workset.estimate, place.cluster, self._rules)
         if not self._rules.idle_share or not place.cluster.fixed_cost_per_hour_usd:
             return items
-        longer = self._rules.idle_share * place.longer(hours, length)
+        longer = self._rules.idle_share * self._lives_longer(place, hours, length)
         return (*items, *idle_item(place.cluster, longer))
 
     def _chosen(
@@ -252,10 +311,10 @@ class Plan:
         if not place.may_take(workset):
             return None
         self._looks -= 1
-        hours = place.earliest(wanted, length)
+        hours = self._profile(place).earliest(wanted, length)
         if hours is None or hours > 0:
             return hours
-        if not place.asks:
+        if place.name not in self._asking:
             # It could, and does not ask: nobody knows when it will.
             return None
         wish = workset.needs.cluster
@@ -263,7 +322,7 @@ class Plan:
         if (
             preferred is not None
             and preferred.may_take(workset)
-            and preferred.earliest(wanted, length) == 0
+            and self._profile(preferred).earliest(wanted, length) == 0
         ):
             return None
         return hours
@@ -271,10 +330,27 @@ class Plan:
     def _take(self, choice: Choice) -> None:
         workset = choice.workset
         place = self._by_name[choice.best.cluster_name]
-        place.take(choice.best.hours, choice.length, workset.needs.amount)
+        hours, length = choice.best.hours, choice.length
+        profile = self._profiles.get(place.name)
+        if profile is None:
+            profile = self._profiles[place.name] = place.profile.copy()
+        profile.take(hours, length, workset.needs.amount)
+        self._lives[place.name] = max(self._life(place), hours + length)
         customer = workset.customer_id
         self._started[customer] = self._started.get(customer, 0) + 1
         self._spent[customer] = self._spent.get(customer, 0.0) + workset.estimate.cost_usd
+
+    def _profile(self, place: Place) -> Profile:
+        """What will be free there, with all that is planned."""
+        return self._profiles.get(place.name) or place.profile
+
+    def _life(self, place: Place) -> float:
+        """Hours for which the cluster has to live for what runs there and for all that is planned."""
+        return self._lives.get(place.name, place.life)
+
+    def _lives_longer(self, place: Place, hours: float, length: float) -> float:
+        """By how many hours it has to live longer for a run that starts then."""
+        return hours + length - max(self._life(place), hours)
 
     def _backfill(self, place: Place) -> Choice | None:
         """The first behind the planned ones that may start there now."""
@@ -284,7 +360,7 @@ class Plan:
             least = queue.least_need(counts_as)
             if least is None or not free.covers(least):
                 continue
-            for workset in self._in_order(counts_as, lambda lane: self._lane_fits(lane, place)):
+            for workset in self._waiting(counts_as, lambda lane: self._lane_fits(lane, place)):
                 looked_through += 1
                 if looked_through > self._rules.most_looked_through:
                     return None
@@ -292,7 +368,7 @@ class Plan:
                 wanted = need(workset.needs.amount)
                 if (
                     workset.workset_id in self.choices
-                    or length > place.free_for(wanted) + TOO_SHORT
+                    or length > self._profile(place).free_for(wanted) + TOO_SHORT
                     or self._earliest(workset, place, wanted, length) != 0
                 ):
                     continue
@@ -309,7 +385,7 @@ class Plan:
         """
         if self._looks > 0:
             choice = self._choose(workset, counts_as)
-            return choice if choice is not None and choice.best.cluster_name == place.name else None
+            return None if choice is None else self.start_here(choice, place.name)
         usd = total_usd(self._items(workset, place, 0.0, length))
         option = Option(place.name, 0.0, usd, 0.0)
         return self._chosen(workset, counts_as, length, option, (option,))
@@ -323,7 +399,7 @@ class Plan:
             and place.could_ever(needs)
             and place.price <= lane.dearest_price
             and not lacks_instance_types(needs, place.cluster, fleet, self._now)
-            and lane.least_hours <= place.free_for(need(needs.amount)) + TOO_SHORT
+            and lane.least_hours <= self._profile(place).free_for(need(needs.amount)) + TOO_SHORT
         )
 
 

@@ -57,6 +57,12 @@ class Profile:
             else:
                 self._free[-1] = (vcpus, memory, storage, slots)
 
+    def copy(self) -> "Profile":
+        """Another one that begins as this one is."""
+        other = Profile.__new__(Profile)
+        other._at, other._free = self._at.copy(), self._free.copy()  # noqa: SLF001 - of its own kind
+        return other
+
     def earliest(self, wanted: Amount, hours: float) -> float | None:
         """The first time from which on `wanted` (see `need`) is free for so long; None for never."""
         at, free = self._at, self._free
