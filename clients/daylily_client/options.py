@@ -58,6 +58,7 @@ class ClientOptions:
             of who calls believes it of services alone.
         acting_for: for a service: says for each call in whose name it is made, or "" for `actor`.
         token: gives the bearer token, sent with each call; see `TokenFile`. None sends none.
+        trusted_network: a token may go to another machine without TLS.
         timeout: seconds within which a call must be answered, repeats included.
         tls: None means plaintext.
         retry: see `RetryPolicy`.
@@ -67,6 +68,7 @@ class ClientOptions:
     actor: str = ""
     acting_for: Callable[[], str] | None = None
     token: TokenSource | None = None
+    trusted_network: bool = False
     timeout: float = 30.0
     tls: TlsFiles | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)

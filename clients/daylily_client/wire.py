@@ -41,6 +41,10 @@ CHANNEL_OPTIONS: tuple[tuple[str, str | int], ...] = (
 )
 
 
+class PlaintextTokenError(ValueError):
+    """A token would go to another machine for anybody on the way to read."""
+
+
 def target(addresses: Addresses) -> str:
     """The gRPC target for one address or several, each "host:port".
 
@@ -101,8 +105,12 @@ def async_channel(addresses: Addresses, options: ClientOptions) -> grpc.aio.Chan
 
 
 def _check_token_stays_private(addresses: Addresses, options: ClientOptions) -> None:
-    """Refuses to send a token where anybody on the way can read it."""
-    if options.token is None:
+    """Refuses to send a token where anybody on the way can read it.
+
+    Raises:
+        PlaintextTokenError: it would.
+    """
+    if options.token is None or options.trusted_network:
         return
     given = addresses.split(",") if isinstance(addresses, str) else addresses
     for address in filter(None, map(str.strip, given)):
@@ -110,7 +118,7 @@ def _check_token_stays_private(addresses: Addresses, options: ClientOptions) -> 
             continue
         host = address.rpartition("://")[2].lstrip("/").rpartition(":")[0].strip("[]")
         if not _is_loopback(host):
-            raise ValueError(f"{address}: a token goes to another machine only over TLS")
+            raise PlaintextTokenError(f"{address}: a token goes to another machine only over TLS")
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,6 +11,7 @@ from daylily_client import (
     ClientOptions,
     TokenFile,
 )
+from daylily_client.wire import PlaintextTokenError
 from daylily_gateway import caller
 from daylily_gateway.settings import GatewaySettings
 from daylily_runtime import StartError
@@ -36,6 +37,7 @@ async def connected(settings: GatewaySettings) -> AsyncIterator[Services]:
     try:
         options = ClientOptions(
             token=caller.token,
+            trusted_network=settings.insecure,
             acting_for=caller.actor,
             timeout=settings.call_seconds,
             tls=settings.services_tls,
@@ -52,6 +54,11 @@ async def connected(settings: GatewaySettings) -> AsyncIterator[Services]:
             AsyncNotifierClient(settings.notifier_address, options),
             AsyncStateClient(settings.state_address, own),
         )
+    except PlaintextTokenError as error:
+        raise StartError(
+            f"The services cannot be called: {error}. Set DAYLILY_SERVICES_TLS_CA, or "
+            "DAYLILY_INSECURE=true (--insecure) if the network is trusted."
+        ) from error
     except (OSError, ValueError) as error:
         raise StartError(f"The services cannot be called: {error}") from error
     async with services.state, services.scheduler, services.notifier, services.own:

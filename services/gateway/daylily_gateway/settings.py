@@ -23,7 +23,8 @@ class GatewaySettings(Settings):
     insecure: bool = Field(
         default=False,
         description="Listen beyond loopback without TLS, or before services that ask nobody who "
-        "calls: then anyone who reaches the port has access.",
+        "calls: then anyone who reaches the port has access. Callers' tokens then also go to "
+        "services on other machines without TLS.",
     )
     tls_cert: ReadableFile | None = Field(
         default=None, description="PEM file with the gateway's certificate chain. Turns TLS on."
