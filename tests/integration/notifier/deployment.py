@@ -151,12 +151,16 @@ async def all_finished(state: AsyncStateClient, seconds: float = 15) -> None:
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool]], seconds: float = 15, *, holds: bool = True
+    condition: Callable[[], Awaitable[bool]],
+    seconds: float = 15,
+    *,
+    holds: bool = True,
+    every: float = 0.02,
 ) -> None:
     """Return when `condition` holds (or does not)."""
     async with asyncio.timeout(seconds):
         while await condition() is not holds:  # noqa: ASYNC110 - it is another process's
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every)
 
 
 async def active(notifier: AsyncNotifierClient) -> bool:
