@@ -94,6 +94,17 @@ async def test_a_replica_whose_clock_is_wrong_ends_no_lock(lab, one) -> None:
     assert (await one.get("ws-1")).state is READY
 
 
+@on_sqlite
+async def test_a_replica_whose_clock_is_ahead_ends_no_lock_before_its_time(lab, one) -> None:
+    one.store.clock_ahead = timedelta(seconds=-1.5)
+    await lab.passes(12)
+    await held(one)
+    await lab.passes(12.25)  # the store says 10.75
+    assert (await one.get("ws-1")).state is LOCKED
+    await lab.passes(1.5)
+    assert (await one.get("ws-1")).state is READY
+
+
 async def test_other_replicas_go_on_when_one_is_cut_off(lab) -> None:
     cut_off, other = await lab.replica("cut off"), await lab.replica("other")
     await lab.passes(12)

@@ -1,8 +1,9 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from daylily_state.domain.fitness import Beat, Fitness, clock_off
+from daylily_state.domain.fitness import Ahead, Beat, Fitness, ahead, clock_off
 from tests.unit.state.given import NOW
 
 LEASE = timedelta(seconds=10)
@@ -70,3 +71,25 @@ def test_clocks_are_compared_as_they_stood_at_the_write() -> None:
     assert clock_off(NOW - second, NOW + second, NOW) == 0
     assert clock_off(NOW + 4 * second, NOW + 5 * second, NOW) == 4
     assert clock_off(NOW - 5 * second, NOW - 4 * second, NOW) == -4
+
+
+def test_a_store_that_tells_whole_seconds_leaves_a_second_open() -> None:
+    second = timedelta(seconds=1)
+    assert ahead(NOW, NOW, None) is None
+    assert ahead(NOW, NOW + second / 4, NOW) == Ahead(-1.0, 0.25)
+    assert ahead(NOW + second, NOW + 2 * second, NOW) == Ahead(0.0, 2.0)
+
+
+def test_beats_together_say_closer_how_far_ahead_the_clock_is() -> None:
+    fitness = Fitness()
+    for at, most in enumerate((0.9, 0.3, 0.7)):
+        fitness = fitness.after(replace(beat(at), ahead=Ahead(most - 1.1, most)))
+    assert fitness.ahead == 0.3
+
+
+def test_a_clock_that_was_set_is_believed_at_once() -> None:
+    fitness = Fitness()
+    for at, most in enumerate((0.2, 1.7)):
+        fitness = fitness.after(replace(beat(at), ahead=Ahead(most - 1.1, most)))
+    assert fitness.ahead == 1.7
+    assert fitness.after(replace(beat(2), ahead=Ahead(-1.0, 0.1))).ahead == 0.1

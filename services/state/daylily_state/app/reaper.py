@@ -28,7 +28,7 @@ from daylily_state.domain.errors import (
     StoreUnavailableError,
 )
 from daylily_state.domain.events import Event, EventType
-from daylily_state.domain.fitness import PERIOD, Beat, Fitness, clock_off
+from daylily_state.domain.fitness import PERIOD, Beat, Fitness, ahead, clock_off
 from daylily_state.domain.locking import EXPIRY_MARGIN, expired
 from daylily_state.domain.model import Lock, SubjectKind, lane_of
 from daylily_state.domain.moment import Moment
@@ -110,11 +110,13 @@ class Reaper:
             except (StoreUnavailableError, OutcomeUnknownError):
                 self._judge(Fitness())
                 continue
+            after = self._clock.now()
             beat = Beat(
                 began=began,
                 ended=self._clock.monotonic(),
                 late=began - due,
-                clock_off=clock_off(before, self._clock.now(), said),
+                clock_off=clock_off(before, after, said),
+                ahead=ahead(before, after, said),
             )
             self._judge(self._fitness.after(beat))
 
@@ -122,6 +124,10 @@ class Reaper:
         if self._fitness.since is not None and fitness.since != self._fitness.since:
             _log.warning("reaper_not_fit", replica_id=self._replica_id)
         self._fitness = fitness
+
+    def _now(self) -> datetime:
+        """The time by which locks run out: never ahead of the store's, as far as this replica knows."""
+        return self._clock.now() - timedelta(seconds=max(self._fitness.ahead, 0.0))
 
     # --- timers ---
 
@@ -181,7 +187,7 @@ class Reaper:
 
     def _take_due(self) -> list[str]:
         due: list[str] = []
-        limit = self._clock.now() - EXPIRY_MARGIN
+        limit = self._now() - EXPIRY_MARGIN
         while self._timers and self._timers[0][0] < limit and len(due) < _REAPED_AT_ONCE:
             expires_at, workset_id = heapq.heappop(self._timers)
             if self._set_for.get(workset_id) == expires_at:
@@ -194,21 +200,24 @@ class Reaper:
         if not self._timers:
             return _LONGEST_SLEEP
         rings = self._timers[0][0] + EXPIRY_MARGIN + timedelta(milliseconds=1)
-        return min((rings - self._clock.now()).total_seconds(), _LONGEST_SLEEP)
+        return min((rings - self._now()).total_seconds(), _LONGEST_SLEEP)
 
     async def _look_at(self, workset_id: str) -> None:
         """Time a lock out if it ran out and this replica may say so; else set its timer anew."""
         try:
             rows = await self._store.read(ReadSet(worksets=(workset_id,)))
             lock = _lock(rows, workset_id)
-            if lock is not None and expired(lock, self._clock.now()) and self._is_fit_for(lock):
+            if lock is not None and self._may_end(lock):
                 lock = await self._time_out(workset_id)
         except _STORE_FAILURES:
-            self._set_timer(workset_id, self._clock.now() + _LOOK_AGAIN - EXPIRY_MARGIN)
+            self._set_timer(workset_id, self._now() + _LOOK_AGAIN - EXPIRY_MARGIN)
             return
         if lock is not None:
-            again = self._clock.now() + _LOOK_AGAIN - EXPIRY_MARGIN
+            again = self._now() + _LOOK_AGAIN - EXPIRY_MARGIN
             self._set_timer(workset_id, max(lock.expires_at, again))
+
+    def _may_end(self, lock: Lock) -> bool:
+        return expired(lock, self._now()) and self._is_fit_for(lock)
 
     def _is_fit_for(self, lock: Lock) -> bool:
         return self._fitness.fit_for(lock.lease, self._clock.monotonic())
@@ -218,7 +227,7 @@ class Reaper:
 
         def decide(rows: Rows, moment: Moment) -> Commit | None:
             workset = rows.worksets.get(workset_id)
-            if workset is None or workset.lock is None or not self._is_fit_for(workset.lock):
+            if workset is None or workset.lock is None or not self._may_end(workset.lock):
                 return None
             details = rows.details[workset_id]
             return lifecycle.time_out(workset, details, moment, policy=self._policy)

@@ -7,6 +7,9 @@ lease: in all this time the holder could have renewed, and did not.
 
 Fit means: a store write went through within 2 s, the event loop was not late by over 1 s, and the
 clock is within 2 s of the store's. Times in here are of a monotonic clock, in seconds.
+
+What a fit replica's clock may be ahead it takes off before it calls a lock run out: a second of margin
+does not cover two.
 """
 
 from dataclasses import dataclass, replace
@@ -21,16 +24,25 @@ PERIOD: Final = 1.0  # between two beats
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """Seconds by which the replica's clock is ahead of the store's: as one write shows it."""
+
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Beat:
     """One write to the store: when it began and ended, how late the loop began it, clocks apart.
 
-    `clock_off` is in seconds, None where the store has no clock of its own.
+    `clock_off` is in seconds; it and `ahead` are None where the store has no clock of its own.
     """
 
     began: float
     ended: float
     late: float
     clock_off: float | None
+    ahead: Ahead | None = None
 
     @property
     def good(self) -> bool:
@@ -44,10 +56,14 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Fitness:
-    """Since when the replica has been fit without a break (None: it is not)."""
+    """Since when the replica has been fit without a break (None: it is not).
+
+    `ahead` is what its clock is ahead of the store's at most, in seconds; below 0 it is behind.
+    """
 
     since: float | None = None
     last_beat: float | None = None
+    ahead: float = 0.0
 
     def after(self, beat: Beat) -> "Fitness":
         """Takes a beat that went through; a gap before it breaks the row."""
@@ -58,9 +74,14 @@ class Fitness:
             and self.last_beat is not None
             and beat.ended - self.last_beat <= WRITE_WITHIN + LATE_MOST
         )
+        most = beat.ahead.most if beat.ahead is not None else 0.0
         if not unbroken:
-            return Fitness(since=beat.ended, last_beat=beat.ended)
-        return replace(self, last_beat=beat.ended)
+            return Fitness(since=beat.ended, last_beat=beat.ended, ahead=most)
+        # Beats come at other parts of the store's second, so that together they say it closer than
+        # one does. One that contradicts those before it says that the clock was set.
+        if beat.ahead is not None and beat.ahead.least <= self.ahead:
+            most = min(most, self.ahead)
+        return replace(self, last_beat=beat.ended, ahead=most)
 
     def fit_for(self, lease: timedelta, now: float) -> bool:
         """Whether the replica has been fit for this lease and a margin, up to now."""
@@ -82,3 +103,11 @@ def clock_off(before: datetime, after: datetime, store: datetime | None) -> floa
     if before > store:
         return (before - store).total_seconds()
     return min((after - store).total_seconds(), 0.0)
+
+
+def ahead(before: datetime, after: datetime, store: datetime | None) -> Ahead | None:
+    """By how much the replica's clock can be ahead, by one write; arguments as for `clock_off`."""
+    if store is None:
+        return None
+    cut = 1.0
+    return Ahead((before - store).total_seconds() - cut, (after - store).total_seconds())
