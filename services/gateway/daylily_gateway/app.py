@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
@@ -14,26 +14,15 @@ from starlette.types import ASGIApp
 
 from daylily_client import DaylilyError
 from daylily_gateway.context import Context
+from daylily_gateway.document import Documented
 from daylily_gateway.entrance import ACTOR, REQUEST_ID, Entrance
 from daylily_gateway.pages import actions, failures, views
 from daylily_gateway.pages.negotiation import PREFIX, Negotiation
-from daylily_gateway.problems import FieldProblem, Problem, ProblemError, of_gateway, of_service
+from daylily_gateway.problems import FieldProblem, ProblemError, of_gateway, of_service
 from daylily_gateway.rest import bulk, clusters, deliveries, events, queue, worksets
 from daylily_gateway.rest.health import router as health
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
-
-DESCRIPTION: Final = """\
-REST in front of the Daylily services. It adds no rules of its own: who may do what is decided by the
-services, to which it hands on the bearer token of each request.
-
-Errors are problem details (RFC 9457) with the `reason` code of the services; docs/rest.md lists them.
-"""
-
-_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    "4XX": {"model": Problem, "description": "Refused: `reason` and `detail` say why."},
-    "5XX": {"model": Problem, "description": "A service does not answer, or not now."},
-}
 
 _ROUTERS: Final[tuple[APIRouter, ...]] = (
     worksets.router,
@@ -50,13 +39,7 @@ _ROUTERS: Final[tuple[APIRouter, ...]] = (
 
 def application(context: Context) -> ASGIApp:
     """The gateway as an ASGI application."""
-    app = FastAPI(
-        title="Daylily workset control plane",
-        description=DESCRIPTION,
-        version="0.1.0",
-        responses=_PROBLEMS,
-        redoc_url=None,
-    )
+    app = Documented()
     app.state.context = context
     app.mount(f"{PREFIX}/static", StaticFiles(packages=[("daylily_gateway.pages", "static")]))
     for router in _ROUTERS:

@@ -217,10 +217,10 @@ async def test_the_lock_is_given_back_when_the_caller_is_gone(system, scheduler)
 
 async def test_a_claim_answers_empty_before_the_callers_deadline(system, scheduler):
     await add_cluster(scheduler, "c1")
-    impatient = scheduler.with_timeout(-28.5)  # and the 30 s of the wait on top
+    impatient = scheduler.with_timeout(-27)  # and the 30 s of the wait on top
     begun = time.monotonic()
     assert not (await claim(impatient, wait=30)).HasField("workset")
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 3
 
 
 async def test_of_two_clusters_that_wait_the_cheaper_gets_the_workset(system, scheduler):
