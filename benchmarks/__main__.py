@@ -9,14 +9,16 @@ import sys
 
 import pytest
 
-from benchmarks.figures import Benchmark, benchmarks, summary
+from benchmarks.figures import Benchmark, benchmark, names, summary
 from benchmarks.report import report
 
 EVERY = "all"
 
 
 def main() -> int:
-    known = benchmarks()
+    # Each is loaded with all that it measures, so the one that is asked for is loaded alone.
+    asked = [name for name in names() if name in sys.argv[1:2]]
+    known = {name: benchmark(name) for name in asked or names()}
     parser = _parser(known)
     given = parser.parse_args()
     if given.name is None:
@@ -24,14 +26,12 @@ def main() -> int:
         return 0
     if given.name != EVERY:
         return _carry_out(given.name, known[given.name], given)
-    return max(
-        _carry_out(name, benchmark, parser.parse_args([name])) for name, benchmark in known.items()
-    )
+    return max(_carry_out(name, each, parser.parse_args([name])) for name, each in known.items())
 
 
-def _carry_out(name: str, benchmark: Benchmark, given: argparse.Namespace) -> int:
+def _carry_out(name: str, chosen: Benchmark, given: argparse.Namespace) -> int:
     try:
-        made = report(name, summary(benchmark), benchmark.measure(given))
+        made = report(name, summary(chosen), chosen.measure(given))
     except pytest.skip.Exception as error:  # what tests/support says when a tool is missing
         print(f"{name}: {error}", file=sys.stderr)
         return 2
@@ -41,17 +41,17 @@ def _carry_out(name: str, benchmark: Benchmark, given: argparse.Namespace) -> in
 
 def _listed(known: dict[str, Benchmark]) -> str:
     width = max(map(len, known))
-    lines = [f"  {name:<{width}}  {summary(benchmark)}" for name, benchmark in known.items()]
+    lines = [f"  {name:<{width}}  {summary(each)}" for name, each in known.items()]
     return "\n".join(['make bench ARGS="NAME [options]", where NAME is', *lines, f"or {EVERY}"])
 
 
 def _parser(known: dict[str, Benchmark]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    names = parser.add_subparsers(dest="name", metavar="NAME")
-    for name, benchmark in known.items():
-        said = summary(benchmark)
-        benchmark.add_options(names.add_parser(name, help=said, description=said))
-    names.add_parser(EVERY, help="one after the other, with the options they have by themselves")
+    by_name = parser.add_subparsers(dest="name", metavar="NAME")
+    for name, each in known.items():
+        said = summary(each)
+        each.add_options(by_name.add_parser(name, help=said, description=said))
+    by_name.add_parser(EVERY, help="one after the other, with the options they have by themselves")
     return parser
 
 

@@ -28,14 +28,15 @@ class Benchmark(Protocol):
     def measure(self, given: argparse.Namespace) -> Iterable[Figure]: ...
 
 
-def benchmarks() -> dict[str, Benchmark]:
-    """All there are, by name."""
-    return {
-        found.name.replace("_", "-"): cast(
-            Benchmark, importlib.import_module(f"{__name__}.{found.name}")
-        )
-        for found in pkgutil.iter_modules(__path__)
-    }
+def names() -> list[str]:
+    """Of all there are."""
+    return [found.name.replace("_", "-") for found in pkgutil.iter_modules(__path__)]
+
+
+def benchmark(name: str) -> Benchmark:
+    """The one of this name."""
+    module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+    return cast(Benchmark, module)
 
 
 def summary(benchmark: Benchmark) -> str:

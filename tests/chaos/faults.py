@@ -21,6 +21,7 @@ from tests.chaos.processes import Process
 from tests.chaos.state_proxy import Mode
 from tests.chaos.stores import Met
 from tests.chaos.system import System, until_served
+from tests.chaos.timeouts import KEPT_AT_MOST, Trap
 
 _PROXY_MODES: Final = {
     "state refuses": (Mode.REFUSE, 1.5),
@@ -31,6 +32,7 @@ _PROXY_MODES: Final = {
 }
 KILL_RECORDING: Final = "kill notifier while it records"
 _RECORDS: Final = "PutDeliveries"
+WAKE_WHEN_TIMED_OUT: Final = "wake monitor when timed out"
 ACTS: Final = frozenset({_RECORDS, "UpdateDelivery"})
 """Calls of the one notifier that acts."""
 _OF_PROCESSES: Final = (
@@ -45,11 +47,14 @@ _OF_PROCESSES: Final = (
     "stop notifier",
     "stop monitor",
 )
+_STOPS_MONITOR: Final = frozenset({"stop monitor", WAKE_WHEN_TIMED_OUT})
+_OF_MONITORS: Final = _STOPS_MONITOR | {"kill monitor"}
 # Those that keep a replica from writing for longer than fitness bears.
 UNFITTING: Final = frozenset(
     {"kill state", "stop state", "store hangs", "store refuses", "store is busy"}
 )
 _OF_STATE: Final = ("state ", "store ", "kill state", "stop state")
+_WAIT_FOR_TIMEOUT: Final = LEASE + 8.0  # of a lock that was renewed just before
 _WAIT_FOR_DELIVERY: Final = 20.0  # whoever takes over waits for the seat to run out, 10 s
 PHASE: Final = 20.0
 """Seconds for which the same replicas may be disturbed."""
@@ -87,6 +92,8 @@ class Injector:
     def kinds(self) -> list[str]:
         """Every kind that this plan makes, as often as it weighs."""
         every = [*_OF_PROCESSES, *_PROXY_MODES, *self.system.backend.kinds]
+        if self.plan.store == "dynamodb":
+            every.append(WAKE_WHEN_TIMED_OUT)
         every += [kind for kind in self.plan.weights if kind not in every]
         return [kind for kind in every for _ in range(self.plan.weights.get(kind, 1))]
 
@@ -133,13 +140,12 @@ class Injector:
             # One at a time: it turns out late which of them is hit.
             names = [process.name for process in self.system.notifiers]
             names = [] if self._busy.intersection(names) else names
+        elif kind in _OF_MONITORS:
+            names = [process.name for process in self.system.monitors]
         else:
-            group = kind.partition(" ")[2]
-            names = [p.name for p in self.system.processes if p.name.startswith(group[0:3])]
-            if group == "monitor":
-                names = [process.name for process in self.system.monitors]
+            names = [process.name for process in self.system.schedulers]
         free = [name for name in names if name not in self._busy]
-        if kind == "stop monitor":
+        if kind in _STOPS_MONITOR:
             # Half of the monitors go on, or nobody is left to do anything.
             stopped = sum(process.name in self._busy for process in self.system.monitors)
             free = free if stopped < len(self.system.monitors) / 2 else []
@@ -176,6 +182,8 @@ class Injector:
             return self._disturb_store
         if kind == KILL_RECORDING:
             return self._kill_while_it_records
+        if kind == WAKE_WHEN_TIMED_OUT:
+            return self._wake_when_timed_out
         if kind.endswith(" notifier"):
             return self._hit_acting_notifier
         return self._kill if kind.startswith("kill ") else self._stop
@@ -232,6 +240,24 @@ class Injector:
         process.send(signal.SIGSTOP)
         await asyncio.sleep(self._stop_seconds(fault.kind))
         process.send(signal.SIGCONT)
+
+    async def _wake_when_timed_out(self, fault: Fault, process: Process) -> None:
+        """Stop a monitor until state is about to end a lock of its, and let it renew just before.
+
+        If it holds none, this was no fault.
+        """
+        trap = Trap(process.name)
+        process.send(signal.SIGSTOP)
+        try:
+            with self.system.backend.watched(trap):
+                caught = await asyncio.to_thread(trap.caught.wait, _WAIT_FOR_TIMEOUT)
+                process.send(signal.SIGCONT)
+                if caught:
+                    fault.met = await asyncio.to_thread(trap.renewed.wait, KEPT_AT_MOST)
+        finally:
+            process.send(signal.SIGCONT)
+        if not caught:
+            self.done.remove(fault)
 
     def _stop_seconds(self, kind: str) -> float:
         if kind in {"stop monitor", "stop notifier"}:

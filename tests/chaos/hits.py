@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tests.chaos.call_proxy import Seen
-from tests.chaos.faults import ACTS, KILL_RECORDING, Fault
+from tests.chaos.faults import ACTS, KILL_RECORDING, WAKE_WHEN_TIMED_OUT, Fault
 from tests.chaos.history import Call
 
+_COUNTED: Final = frozenset({KILL_RECORDING, WAKE_WHEN_TIMED_OUT})
 _LAST_WRITES = frozenset({"complete", "fail", "release", "give back"})
 _SOON: Final = 1.0
 """Seconds within which what was cut off is noticed."""
@@ -25,13 +26,14 @@ def hit(fault: Fault, calls: Sequence[Call], notifiers: Sequence[Seen]) -> bool:
     - what keeps things waiting (hangs, stops, a busy store): a call waited for its end, or gave up;
     - what a proxy does to each request (throttling, delays and the like): it did so to a request of an
       operation, and no heartbeat or probe;
+    - a monitor that wakes when a lock of its is timed out: it renewed that just before;
     - a killed or stopped monitor: it had a call under way, or held a lock;
     - a killed or stopped notifier: it was the one that records and delivers, and did so at that time;
     - a killed recorder: a write was under way, and with it an event.
     """
     if fault.kind in _FELT:
         return _FELT[fault.kind](fault, calls)
-    if fault.kind.startswith(("store ", "state ")) or fault.kind == KILL_RECORDING:
+    if fault.kind.startswith(("store ", "state ")) or fault.kind in _COUNTED:
         return fault.met > 0
     if fault.target.startswith("m"):
         under_way = any(

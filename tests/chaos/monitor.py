@@ -111,6 +111,7 @@ class ChaosMonitor:
     async def _work_on(self) -> None:
         while not self._stopping.is_set():
             await self._choose()()
+            await asyncio.sleep(self._dice.uniform(0, 2 * self._given.rest))
 
     def _choose(self) -> Callable[[], Awaitable[None]]:
         ways: Mapping[Callable[[], Awaitable[None]], float] = {
@@ -449,6 +450,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--clusters", type=int, required=True)
     parser.add_argument("--long-holds", type=float, required=True)
+    parser.add_argument("--rest", type=float, required=True)
     parser.add_argument("--clock-off", type=float, default=0.0)
     parser.add_argument("--state", required=True)
     parser.add_argument("--scheduler", required=True)

@@ -13,6 +13,7 @@ class Shape:
 
     Attributes:
         long_holds: share of holds that last for several renewals.
+        rest: seconds that a monitor rests after each piece of work, on average.
     """
 
     states: int
@@ -21,6 +22,7 @@ class Shape:
     monitors: int
     clusters: int
     long_holds: float = 0.08
+    rest: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from daylily_state.store.dynamodb import DynamoDBStore
 from daylily_state.store.sqlite import SqliteStore
 from tests.support import faulty_proxy
 from tests.support.dynamodb_local import DynamoDBLocal, run_dynamodb_local
-from tests.support.faulty_proxy import Exchange, FaultyProxy, run_faulty_proxy
+from tests.support.faulty_proxy import Exchange, FaultyProxy, Watcher, run_faulty_proxy
 from tests.support.stores import dynamodb_settings
 
 PREFIX = "chaos-"
@@ -35,6 +35,10 @@ class Backend(Protocol):
     def environment(self, replica: int) -> Mapping[str, str]: ...
 
     def fault(self, kind: str, replica: int, met: Met) -> AbstractContextManager[None]: ...
+
+    def watched(self, watcher: Watcher) -> AbstractContextManager[None]:
+        """Let a watcher see what replicas ask the store, where something stands between them."""
+        ...
 
     def open(self) -> Store:
         """The tables, reached directly."""
@@ -88,6 +92,13 @@ class DynamoDBBackend:
                     gate.set()
             return
         with proxy.always(_only(_COMMITS.get(kind), _counted(_FAULTS[kind], met))):
+            yield
+
+    @contextmanager
+    def watched(self, watcher: Watcher) -> Iterator[None]:
+        with ExitStack() as stack:
+            for proxy in self.proxies:
+                stack.enter_context(proxy.watched(watcher))
             yield
 
     def open(self) -> Store:
@@ -157,6 +168,9 @@ class SqliteBackend:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             connection.close()
+
+    def watched(self, watcher: Watcher) -> AbstractContextManager[None]:
+        raise NotImplementedError("nothing stands before the file")
 
     def open(self) -> Store:
         return SqliteStore(self.path)

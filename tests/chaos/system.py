@@ -191,7 +191,7 @@ class System:
                 *("-m", "tests.chaos.monitor", name, "--number", str(number)),
                 *("--incarnation", str(incarnation), "--seed", str(plan.seed)),
                 *("--clusters", str(plan.shape.clusters)),
-                *("--long-holds", str(plan.shape.long_holds)),
+                *("--long-holds", str(plan.shape.long_holds), "--rest", str(plan.shape.rest)),
                 *(("--clock-off", str(-plan.skew)) if plan.skew and not number else ()),
                 *("--state", self.state_address, "--scheduler", schedulers),
                 *("--history", str(self.folder / f"history-{name}.jsonl")),

@@ -9,9 +9,10 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
 
 JARS = TOOLS / "dynamodb-local"
+_SHARED = "SHARED_DYNAMODB_LOCAL"
 MAIN_CLASS = "software.amazon.dynamodb.services.local.main.ServerRunner"
 
 UNTIL_STDIN_ENDS = """
@@ -73,11 +75,23 @@ class DynamoDBLocal:
 
 @contextmanager
 def run_dynamodb_local() -> Iterator[DynamoDBLocal]:
-    """A process of one's own, for a test that kills it; others ask for `dynamodb_local`."""
+    """A process of one's own, for a test that kills it; others ask for `dynamodb_local`.
+
+    In a program that a test started with `apart_in`, that test's process, and all its own in there.
+    """
+    if _SHARED in os.environ:
+        yield DynamoDBLocal(*json.loads(os.environ[_SHARED]))
+        return
     with tempfile.TemporaryFile() as log:
         guard, port = _start(subprocess.PIPE, log)
         with guard:  # closes its stdin, and waits for it
             yield _listening(guard, port, log)
+
+
+def apart_in(server: DynamoDBLocal) -> Mapping[str, str]:
+    """What to set for a program that is to use this process, apart from everybody else's tables."""
+    other = replace(server, access_key_id=f"apart{uuid.uuid4().hex}")
+    return {_SHARED: json.dumps(astuple(other))}
 
 
 @contextmanager

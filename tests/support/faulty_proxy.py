@@ -18,7 +18,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 from urllib.parse import urlsplit
 
 _NOT_FORWARDED = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
@@ -64,6 +66,12 @@ class Exchange:
 
 
 Fault = Callable[[Exchange], None]
+
+
+class Watcher(Protocol):
+    """Gets every request with what is to be done with it, and has to do that."""
+
+    def __call__(self, exchange: Exchange, /, go_on: Fault) -> None: ...
 
 
 def pass_on(exchange: Exchange) -> None:
@@ -134,6 +142,7 @@ class FaultyProxy:
     upstream: str
     operations: list[str] = field(default_factory=list)
     _rules: list[_Rule] = field(default_factory=list)
+    _watchers: list[Watcher] = field(default_factory=list)
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _server: "_ProxyServer | None" = None
     _port: int = 0
@@ -160,6 +169,17 @@ class FaultyProxy:
                 self._rules.remove(rule)
 
     @contextmanager
+    def watched(self, watcher: Watcher) -> Iterator[None]:
+        """Every request inside the block goes through the watcher, whatever else is wrong."""
+        with self._changing:
+            self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._watchers.remove(watcher)
+
+    @contextmanager
     def away(self) -> Iterator[None]:
         """Connections are refused inside the block, and those that are open break."""
         self.stop()
@@ -172,11 +192,17 @@ class FaultyProxy:
         """What is to be done with a request that has come."""
         with self._changing:
             self.operations.append(operation)
-            for rule in self._rules:
-                if rule.takes(operation):
-                    if rule.times is not None:
-                        rule.times -= 1
-                    return rule.fault
+            fault = self._ruled(operation)
+            for watcher in self._watchers:
+                fault = partial(watcher, go_on=fault)
+        return fault
+
+    def _ruled(self, operation: str) -> Fault:
+        for rule in self._rules:
+            if rule.takes(operation):
+                if rule.times is not None:
+                    rule.times -= 1
+                return rule.fault
         return pass_on
 
     def start(self) -> None:

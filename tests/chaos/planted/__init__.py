@@ -54,13 +54,13 @@ PLANTS: Mapping[str, Plant] = {
     "reaper_without_expires_at": Plant(
         "reaper without `expires_at` in its condition",
         store="dynamodb",
-        minutes=1.2,
+        minutes=1.0,
         # Holders come back between the reaper's look and its commit.
         weights={
             **_NO_KILLS,
             **_STATE_STAYS,
-            "stop monitor": 8,
-            "store delays commits": 8,
+            "wake monitor when timed out": 8,
+            "stop monitor": 0,
             "stop scheduler": 0,
             "store answers 500": 0,
             "store drops answers": 0,
