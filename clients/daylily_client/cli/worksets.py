@@ -110,6 +110,9 @@ def _needs(needs: workset_pb2.Requirements) -> Iterator[tuple[str, str]]:
         needs.preferred_cluster,
     )
     yield "Prefers", ", ".join(filter(None, wishes))
+    if needs.input_gb:
+        where = f" in {needs.input_region}" if needs.input_region else ""
+        yield "Reads", f"{words.amount(needs.input_gb, 'GiB')}{where}"
 
 
 def _lock(workset: workset_pb2.Workset, now: datetime) -> Iterator[tuple[str, str]]:

@@ -277,6 +277,22 @@ async def test_two_schedulers_never_overfill_a_cluster(system, scheduler):
     assert sum(answer.HasField("workset") for answer in answers) == 4
 
 
+async def test_what_it_costs_to_carry_the_input_to_another_region_counts(system, scheduler):
+    await add_cluster(scheduler, "far", price_per_vcpu_hour_usd=0.01, region="us-east-1")
+    await add_cluster(scheduler, "near", price_per_vcpu_hour_usd=0.02, region="us-west-2")
+    # 8 vCPU-hours are 8 cents cheaper there, and 100 GiB cost $2 to carry.
+    await register(system.state, "w", vcpus=8, vcpu_hours=8, input_gb=100, input_region="us-west-2")
+    await knows(scheduler, clusters=2, startable=1)
+    decision = await scheduler.schedule_workset(workset_id="w")
+    assert decision.cluster_name == "near"
+    items = {
+        place.cluster_name: {item.kind: item.usd for item in place.cost_items}
+        for place in decision.placements
+    }
+    assert items["far"] == {"compute": pytest.approx(0.08), "transfer": pytest.approx(2.0)}
+    assert items["near"] == {"compute": pytest.approx(0.16)}
+
+
 @pytest.mark.parametrize(
     ("wish", "elsewhere", "there"),
     [

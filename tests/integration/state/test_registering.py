@@ -50,6 +50,8 @@ async def test_what_was_registered_is_what_is_read(stub):
             preferred_cluster="c1",
             max_cost_usd=100,
             sample_count=12,
+            input_gb=812.5,
+            input_region="eu-central-1",
         ),
         depends_on=["ws-0"],
         deadline=at(DEADLINE),

@@ -51,6 +51,8 @@ def test_a_workset_keeps_what_the_policy_looks_at():
             preferred_cluster="c",
             max_cost_usd=9,
             sample_count=12,
+            input_gb=700.5,
+            input_region="us-west-2",
         ),
         pipeline="germline",
         lock=workset_pb2.Lock(token=3, acquired_at=timestamp(NOW)),
@@ -63,6 +65,7 @@ def test_a_workset_keeps_what_the_policy_looks_at():
     assert workset.needs.amount == Resources(8, 1536, 2048, 1)
     assert workset.needs.instance_types == {"a", "b"}
     assert (workset.estimate.hours, workset.estimate.max_cost_usd) == (1.5, 9)
+    assert (workset.estimate.data_gb, workset.estimate.data_region) == (700.5, "us-west-2")
     assert (workset.priority, workset.state) == (Priority.URGENT, WorksetState.LOCKED)
     assert (workset.locked, workset.version, workset.created_at) == (True, 4, NOW)
     assert workset.available_at is None

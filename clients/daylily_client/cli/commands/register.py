@@ -32,6 +32,8 @@ from daylily_client.values import duration, struct, timestamp
 @click.option("--instance-type", "instance_types", multiple=True, help="May be given repeatedly.")
 @click.option("--zone", default="", help="Availability zone to run in.")
 @click.option("--cluster", default="", help="Cluster to run on when it is free.")
+@click.option("--input-gb", type=click.FloatRange(0), default=0.0, help="Input data it reads, GiB.")
+@click.option("--input-region", default="", help="Region where they lie, as us-west-2.")
 @click.option("--depends-on", multiple=True, help="A workset that must be COMPLETE first.")
 @click.option("--deadline", type=When(), help="When the results are needed.")
 @click.option("--max-attempts", type=click.IntRange(1, 100), help="3 when not given.")
@@ -61,6 +63,8 @@ def register(
     instance_types: tuple[str, ...],
     zone: str,
     cluster: str,
+    input_gb: float,
+    input_region: str,
     depends_on: tuple[str, ...],
     deadline: datetime | None,
     max_attempts: int | None,
@@ -89,6 +93,8 @@ def register(
             preferred_cluster=cluster,
             max_cost_usd=max_cost_usd,
             sample_count=samples,
+            input_gb=input_gb,
+            input_region=input_region,
         ),
         depends_on=depends_on,
         deadline=timestamp(deadline) if deadline else None,

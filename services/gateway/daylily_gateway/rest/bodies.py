@@ -34,6 +34,9 @@ class Requirements(Body):
     preferred_availability_zone: Text = ""
     preferred_cluster: Text = ""
     max_cost_usd: Amount = 0
+    sample_count: Count = 0
+    input_gb: Amount = 0
+    input_region: Text = ""
 
     def message(self) -> workset_pb2.Requirements:
         """As the services take it."""

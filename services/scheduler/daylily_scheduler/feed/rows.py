@@ -109,4 +109,6 @@ def _estimate_of(row: workset_pb2.Requirements) -> Estimate:
         hours=row.estimated_duration.ToTimedelta().total_seconds() / 3600,
         cost_usd=row.estimated_cost_usd,
         max_cost_usd=row.max_cost_usd,
+        data_gb=row.input_gb,
+        data_region=row.input_region,
     )

@@ -124,6 +124,8 @@ def requirements(needs: Requirements, wishes: Preferences | None) -> workset_pb2
         message.preferred_instance_types.extend(wishes.instance_types)
         message.preferred_availability_zone = wishes.availability_zone
         message.preferred_cluster = wishes.cluster_name
+        message.input_gb = wishes.input_gb
+        message.input_region = wishes.input_region
     return message
 
 

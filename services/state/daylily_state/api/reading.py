@@ -144,6 +144,8 @@ class Reader(Checks):
             instance_types=tuple(value.preferred_instance_types),
             availability_zone=value.preferred_availability_zone,
             cluster_name=value.preferred_cluster,
+            input_gb=value.input_gb,
+            input_region=value.input_region,
         )
 
     def amount(self, value: cluster_pb2.Resources, field: str) -> Amount:

@@ -110,11 +110,13 @@ class Requirements:
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """Wishes about where to run; empty means none."""
+    """Wishes about where to run, and what makes one place dearer than another; empty means none."""
 
     instance_types: tuple[str, ...] = ()
     availability_zone: str = ""
     cluster_name: str = ""
+    input_gb: float = 0.0
+    input_region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

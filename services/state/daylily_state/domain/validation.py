@@ -256,6 +256,8 @@ def _requirements(checks: Checks, wanted: Requirements, wishes: Preferences) -> 
         needed=False,
     )
     checks.id(f"{path}.preferred_cluster", wishes.cluster_name, limits.NAME_BYTES, needed=False)
+    checks.between(f"{path}.input_gb", wishes.input_gb, 0, limits.STORAGE_MB_MAX / 1024)
+    checks.id(f"{path}.input_region", wishes.input_region, limits.ZONE_BYTES, needed=False)
 
 
 def _amount(checks: Checks, path: str, amount: Amount) -> None:

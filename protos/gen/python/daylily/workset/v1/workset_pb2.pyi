@@ -159,6 +159,8 @@ class Requirements(_message.Message):
     PREFERRED_CLUSTER_FIELD_NUMBER: _builtins.int
     MAX_COST_USD_FIELD_NUMBER: _builtins.int
     SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
+    INPUT_GB_FIELD_NUMBER: _builtins.int
+    INPUT_REGION_FIELD_NUMBER: _builtins.int
     vcpus: _builtins.int
     """Virtual CPUs at the peak, 0 to 100000."""
     memory_gb: _builtins.float
@@ -179,6 +181,12 @@ class Requirements(_message.Message):
     """Samples in the batch, 0 to 100000; run times are learned by it. When a workset is registered
     without, the number `sample_count` of its metadata, if there is one.
     """
+    input_gb: _builtins.float
+    """Input data that a run reads, GiB. With `input_region`, what it costs to carry it to a cluster
+    of another region counts when clusters are compared.
+    """
+    input_region: _builtins.str
+    """Region where the input data lie, such as us-west-2."""
     @_builtins.property
     def estimated_duration(self) -> _duration_pb2.Duration:
         """Expected length of the run."""
@@ -201,10 +209,12 @@ class Requirements(_message.Message):
         preferred_cluster: _builtins.str = ...,
         max_cost_usd: _builtins.float = ...,
         sample_count: _builtins.int = ...,
+        input_gb: _builtins.float = ...,
+        input_region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["estimated_duration", b"estimated_duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_cost_usd", b"estimated_cost_usd", "estimated_duration", b"estimated_duration", "max_cost_usd", b"max_cost_usd", "memory_gb", b"memory_gb", "preferred_availability_zone", b"preferred_availability_zone", "preferred_cluster", b"preferred_cluster", "preferred_instance_types", b"preferred_instance_types", "sample_count", b"sample_count", "storage_gb", b"storage_gb", "vcpu_hours", b"vcpu_hours", "vcpus", b"vcpus"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimated_cost_usd", b"estimated_cost_usd", "estimated_duration", b"estimated_duration", "input_gb", b"input_gb", "input_region", b"input_region", "max_cost_usd", b"max_cost_usd", "memory_gb", b"memory_gb", "preferred_availability_zone", b"preferred_availability_zone", "preferred_cluster", b"preferred_cluster", "preferred_instance_types", b"preferred_instance_types", "sample_count", b"sample_count", "storage_gb", b"storage_gb", "vcpu_hours", b"vcpu_hours", "vcpus", b"vcpus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
