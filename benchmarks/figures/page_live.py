@@ -67,7 +67,7 @@ async def _follow(folder: Path, given: argparse.Namespace) -> list[float]:
 
 
 async def _live_page(there: Furnished) -> Page:
-    page = await there.browser.new_page(base_url=there.url)
+    page = await there.browser.new_page(base_url=there.url, bypass_csp=True)
     await page.goto("/")
     await page.wait_for_function("document.getElementById('connection').dataset.state === 'live'")
     await page.evaluate(_WATCH)

@@ -39,11 +39,9 @@ _ROUTERS: Final[tuple[APIRouter, ...]] = (
 
 def application(context: Context) -> ASGIApp:
     """The gateway as an ASGI application."""
-    app = Documented()
+    app = Documented([route for router in _ROUTERS for route in router.routes])
     app.state.context = context
     app.mount(f"{PREFIX}/static", StaticFiles(packages=[("daylily_gateway.pages", "static")]))
-    for router in _ROUTERS:
-        app.include_router(router)
     app.exception_handler(DaylilyError)(_service_refused)
     app.exception_handler(ProblemError)(_gateway_refused)
     app.exception_handler(RequestValidationError)(_malformed)
