@@ -7,6 +7,7 @@ import pytest
 from daylily_state.domain.errors import InvalidCursorError
 from daylily_state.domain.filters import WorksetFilter
 from daylily_state.domain.model import Details, Priority, WorksetState
+from daylily_state.store.sqlite import queries
 from tests.support.state_rows import (
     NOW,
     apply_change,
@@ -90,6 +91,30 @@ async def test_a_list_of_one_state_is_by_age(store):
     assert complete == ["ws-01", "ws-03", "ws-05", "ws-07"]
     ready = await listed(store, limit=2, states=frozenset({WorksetState.READY}))
     assert ready == ["ws-00", "ws-02", "ws-04", "ws-06"]
+
+
+async def test_few_in_a_state_are_found_however_many_are_in_others(store, monkeypatch):
+    monkeypatch.setattr(queries, "_READ_AT_MOST", 3)
+    *_, last = await register_many(store, 8)
+    await apply_change(store, last, state=WorksetState.ERROR)
+    page = await store.list_worksets(WorksetFilter(states=frozenset({WorksetState.ERROR})), None, 3)
+    assert [workset.workset_id for workset in page.items] == ["ws-07"]
+    assert page.next is None
+
+
+async def test_several_states_are_listed_by_age_together(store):
+    worksets = await register_many(store, 6)
+    await apply_change(store, worksets[1], state=WorksetState.ERROR)
+    await apply_change(store, worksets[2], state=WorksetState.COMPLETE)
+    await apply_change(store, worksets[4], state=WorksetState.ERROR, priority=Priority.URGENT)
+    both = frozenset({WorksetState.ERROR, WorksetState.READY})
+    assert await listed(store, limit=2, states=both) == [
+        "ws-00",
+        "ws-01",
+        "ws-03",
+        "ws-04",
+        "ws-05",
+    ]
 
 
 async def test_ready_lists_those_that_wait_as_well(store):

@@ -58,6 +58,4 @@ class Documented(FastAPI):
 
 def _problems() -> dict[str, Any]:
     content = {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}
-    return {
-        status: {"description": said, "content": content} for status, said in _PROBLEMS.items()
-    }
+    return {status: {"description": said, "content": content} for status, said in _PROBLEMS.items()}

@@ -3,8 +3,9 @@
 (() => {
   "use strict";
 
-  const SOON = 60; // ms: events come in bursts, and one look shows them all
-  const AT_MOST_EVERY = 400; // ms
+  const SOON = 40; // ms: events come in bursts, and one look shows them all
+  const AT_MOST_EVERY = 200; // ms
+  const SHARE = 4; // of its time the page may spend looking: where an answer takes long, it asks less often
   const LONGEST_PAUSE = 15000; // ms
 
   const sign = document.getElementById("connection");
@@ -13,6 +14,7 @@
   let lastId = "";
   let pause = 500;
   let nudgedAt = 0;
+  let took = 0; // ms, the last look
   let nudge = 0;
 
   function show(state, words) {
@@ -23,7 +25,7 @@
 
   function changed() {
     if (nudge) return;
-    const wait = Math.max(SOON, nudgedAt + AT_MOST_EVERY - Date.now());
+    const wait = Math.max(SOON, nudgedAt + Math.max(AT_MOST_EVERY, SHARE * took) - Date.now());
     nudge = setTimeout(() => {
       nudge = 0;
       nudgedAt = Date.now();
@@ -73,7 +75,10 @@
   });
   document.body.addEventListener("htmx:responseError", () => show("lost", "the services do not answer"));
   document.body.addEventListener("htmx:sendError", () => show("lost", "connection lost, trying again"));
-  document.body.addEventListener("htmx:afterSwap", () => show("live", "live"));
+  document.body.addEventListener("htmx:afterSwap", () => {
+    took = Date.now() - nudgedAt;
+    show("live", "live");
+  });
 
   if (live && live.hasAttribute("hx-get")) {
     open();

@@ -1,14 +1,23 @@
 """Lists of worksets and events."""
 
-import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 from daylily_state.domain.events import Event
 from daylily_state.domain.filters import WorksetFilter
-from daylily_state.domain.model import LANES, Cluster, Customer, Details, Priority, Workset
+from daylily_state.domain.model import (
+    LANES,
+    Cluster,
+    Customer,
+    Details,
+    Priority,
+    Workset,
+    WorksetState,
+)
 from daylily_state.domain.records import Position
 from daylily_state.ports import Page
 from daylily_state.store.positions import page_position, read_position
@@ -29,15 +38,11 @@ _READ_AT_MOST = 5_000
 def list_worksets(
     db: sqlite3.Connection, wanted: WorksetFilter, after: str | None, limit: int
 ) -> Page[Workset]:
-    """Matching worksets by (created_at, workset_id), which never change."""
-    condition, values = _narrowed(wanted, read_position(after, int, str))
-    rows = db.execute(
-        "SELECT created_at, worksets.workset_id, worksets.body, details.body"
-        " FROM worksets JOIN details USING (workset_id)"
-        f" WHERE {condition} ORDER BY created_at, worksets.workset_id LIMIT ?",
-        (*values, _READ_AT_MOST),
-    )
+    """Matching worksets by (created_at, workset_id), which never change. The caller holds a read
+    transaction.
+    """
     found: list[Workset] = []
+    rows = islice(_by_age(db, wanted, read_position(after, int, str)), _READ_AT_MOST)
     for read, (created_at, workset_id, body, details) in enumerate(rows, start=1):
         workset = decode(Workset, body)
         if wanted.matches(workset) and (
@@ -49,28 +54,56 @@ def list_worksets(
     return Page(tuple(found), None)
 
 
-def _narrowed(
+def _by_age(
+    db: sqlite3.Connection, wanted: WorksetFilter, after: tuple[Any, ...] | None
+) -> Iterator[tuple[int, str, bytes, bytes]]:
+    """Rows that SQL can look up for a filter, oldest first; the filter itself decides."""
+    bounds, values = _bounds(wanted, after)
+    if not wanted.states:
+        return _selected(db, "worksets", bounds, values)
+    # Few may be in these states and very many in others: each queue is read by its own index.
+    queues = [int(state) for state in wanted.states]
+    if WorksetState.READY in wanted.states:
+        queues.append(WAITING)
+    return merge(
+        *(
+            _selected(
+                db,
+                "worksets INDEXED BY worksets_queue",
+                ["queue = ?", "priority = ?", *bounds],
+                [queue, int(priority), *values],
+            )
+            for queue in queues
+            for priority in wanted.priorities or Priority
+        )
+    )
+
+
+def _selected(
+    db: sqlite3.Connection, table: str, conditions: Sequence[str], values: Sequence[int | str]
+) -> Iterator[tuple[int, str, bytes, bytes]]:
+    return db.execute(
+        "SELECT created_at, worksets.workset_id, worksets.body, details.body"
+        f" FROM {table} JOIN details USING (workset_id)"
+        f" WHERE {' AND '.join(conditions)} ORDER BY created_at, worksets.workset_id",
+        values,
+    )
+
+
+def _bounds(
     wanted: WorksetFilter, after: tuple[Any, ...] | None
-) -> tuple[str, tuple[int | str, ...]]:
-    """The part of a filter that SQL can look up; the filter itself decides."""
+) -> tuple[list[str], list[int | str]]:
     conditions, values = ["TRUE"], list[int | str]()
     if after is not None:
         conditions.append("(created_at, worksets.workset_id) > (?, ?)")
         values += after
-    if wanted.states:
-        queues = [int(state) for state in wanted.states]
-        if 1 in queues:  # READY: those that wait as well
-            queues.append(WAITING)
-        # The unary + keeps the order of creation: sorting by it must not read the whole table.
-        conditions.append("+queue IN (SELECT value FROM json_each(?))")
-        values.append(json.dumps(queues))
     if wanted.created_after is not None:
         conditions.append("created_at >= ?")
         values.append(micros(wanted.created_after))
     if wanted.created_before is not None:
         conditions.append("created_at < ?")
         values.append(micros(wanted.created_before))
-    return " AND ".join(conditions), tuple(values)
+    return conditions, values
 
 
 def queue(
