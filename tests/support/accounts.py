@@ -13,7 +13,11 @@ from daylily.workset.v1 import delivery_pb2
 
 from tests.support.places import Request
 
-_ENDS = frozenset({delivery_pb2.EPISODE_PART_RECOVERY, delivery_pb2.EPISODE_PART_ACKNOWLEDGEMENT})
+_REPEAT = delivery_pb2.EPISODE_PART_REPEAT
+_AGAIN = delivery_pb2.EPISODE_PART_AGAIN
+_FOLLOWING = frozenset(
+    {_AGAIN, delivery_pb2.EPISODE_PART_RECOVERY, delivery_pb2.EPISODE_PART_ACKNOWLEDGEMENT}
+)
 
 
 @dataclass(frozen=True)
@@ -68,12 +72,12 @@ def account(
         expected: the ids of the events.
         showings: all there were.
         deliveries: all of this channel.
-        tracks: it keeps troubles open. Then the ends of those in a digest are on record with it,
-            and are no members.
+        tracks: it keeps troubles open. Then what follows an opening in a digest is on record with
+            the digest, and is no member.
     """
     members = defaultdict(set)
     for each in deliveries:
-        if each.digest_id and not (tracks and each.episode_part in _ENDS):
+        if each.digest_id and not (tracks and each.episode_part in _FOLLOWING):
             members[each.digest_id].add(each.event.event_id)
     shown: Counter[str] = Counter()
     lost: list[str] = []
@@ -90,7 +94,7 @@ def account(
     repeats = {
         each.event.event_id
         for each in deliveries
-        if each.episode_part == delivery_pb2.EPISODE_PART_REPEAT
+        if (each.episode_part == _REPEAT or (tracks and each.episode_part == _AGAIN))
         and each.state == delivery_pb2.DELIVERY_STATE_FOLDED
         and shown[each.opening_event_id]
     }

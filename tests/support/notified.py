@@ -1,6 +1,7 @@
 """Channels that keep what they are sent, for tests and benchmarks of the notifier."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,12 +27,20 @@ class PagerDuty:
         """Incidents that a person heard of."""
         return len(self.incidents)
 
+    def is_open(self, key: str) -> bool:
+        """Whether a trouble is not over here: after its end only a trigger opens it again."""
+        about = self.incidents[key][0].get("payload", {}).get("class")
+        decisive = [each for each in self.actions(key) if each != "acknowledge"]
+        return about != "EXTERNAL" and decisive[-1:] == ["trigger"]
+
     def actions(self, key: str) -> list[str]:
         return [each["event_action"] for each in self.incidents[key]]
 
 
-def config(chat_url: str, pager_url: str) -> str:
-    """A webhook and a pager that hear of silent clusters and of what comes from outside."""
+def config(
+    chat_url: str, pager_url: str, events: Sequence[str] = ("cluster_silent", "external")
+) -> str:
+    """A webhook and a pager that hear of these events."""
     more = {"retry": {"first": "1s", "longest": "2s"}, "digest": "20s"}
     return json.dumps(
         {
@@ -44,8 +53,6 @@ def config(chat_url: str, pager_url: str) -> str:
                     **more,
                 },
             },
-            "routes": [
-                {"channels": ["chat", "pager"], "match": {"event": ["cluster_silent", "external"]}}
-            ],
+            "routes": [{"channels": ["chat", "pager"], "match": {"event": [*events]}}],
         }
     )

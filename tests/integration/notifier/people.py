@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from daylily_client import AsyncStateClient, duration
 from daylily_notifier.config.load import NotifierConfig
 from tests.integration.notifier.deployment import config
 from tests.support.notified import KEY, PagerDuty
-from tests.support.places import Place, Reply, place
+from tests.support.places import Place, Reply, Request, place
 
 
 @dataclass
@@ -31,11 +31,17 @@ class People:
 
 @asynccontextmanager
 async def people(
-    events: str = "[error, completion, retry_scheduled, external]", **section: Any
+    events: str = "[error, completion, retry_scheduled, external]",
+    *,
+    answer: Callable[[Request], Reply] | None = None,
+    **section: Any,
 ) -> AsyncIterator[People]:
-    """Both hear of `events`; `section` is what both channels are told besides."""
+    """Both hear of `events`, and answer as told; `section` is what both channels are told besides."""
     pagerduty = PagerDuty()
-    async with place(lambda _: Reply(200)) as webhook, place(pagerduty.answer) as pager:
+    async with (
+        place(answer or (lambda _: Reply(200))) as webhook,
+        place(answer or pagerduty.answer) as pager,
+    ):
         more = {"retry": {"first": "1s", "longest": "2s"}, **section}
         text = {
             "channels": {

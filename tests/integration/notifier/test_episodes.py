@@ -11,6 +11,7 @@ from tests.integration.notifier.people import (
     register,
     retry,
 )
+from tests.support.places import Reply
 
 FOLDED = delivery_pb2.DELIVERY_STATE_FOLDED
 
@@ -128,3 +129,32 @@ async def all_told(state, told, messages):
 
     await until(there)
     await all_finished(state)
+
+
+async def test_a_recovery_does_not_overtake_a_failure_that_was_refused_for_a_while(lab, state):
+    """A pager that is told of the failure after its end would ring, and nobody would resolve it."""
+    refusals = 3
+
+    def moody(request):
+        nonlocal refusals
+        if "Again:" in request.body.decode() and refusals:
+            refusals -= 1
+            return Reply(503)
+        pagerduty = told.pagerduty.answer
+        return pagerduty(request) if "event_action" in request.json else Reply(200)
+
+    async with people(digest="off", answer=moody) as told, lab.running(told.config):
+        await register(state, "ws-1")
+        for _ in range(2):
+            await fail(state, "ws-1")
+            await retry(state, "ws-1")
+        await complete(state, "ws-1")
+
+        async def recorded():
+            return len((await state.list_deliveries()).deliveries) == 3 + 5
+
+        await until(recorded)
+        await all_finished(state)
+    (key,) = told.pagerduty.incidents
+    assert told.pagerduty.actions(key)[-1] == "resolve"
+    assert told.subjects[-1] == "Recovered: Workset ws-1 is complete"

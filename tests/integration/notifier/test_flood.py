@@ -84,6 +84,34 @@ async def test_the_incident_of_a_digest_is_resolved_with_the_last_of_its_trouble
     assert len(told.webhook.requests) <= 5
 
 
+async def test_those_of_a_digest_that_fail_again_are_told_once_and_it_is_resolved_in_the_end(
+    lab, state
+):
+    async with people("[error]", digest="1m") as told, lab.running(told.config):
+        for number in range(4):
+            await register(state, f"ws-{number}")
+            await fail(state, f"ws-{number}")
+        await recorded(state, "pager", 4)
+        await all_finished(state, 40)
+        for number in range(4):
+            await retry(state, f"ws-{number}")
+            await fail(state, f"ws-{number}")
+        await recorded(state, "pager", 4 * 3)
+        await all_finished(state, 40)
+        assert told.pagerduty.opened == 2
+        first, digest = told.pagerduty.incidents
+        assert told.pagerduty.actions(first) == ["trigger", "acknowledge", "trigger"]
+        assert told.pagerduty.actions(digest) == ["trigger", "trigger"]
+        for number in range(4):
+            await retry(state, f"ws-{number}")
+            await complete(state, f"ws-{number}")
+        await recorded(state, "pager", 4 * 5)
+        await all_finished(state, 40)
+    assert told.pagerduty.opened == 2
+    assert told.pagerduty.actions(first)[-1] == "resolve"
+    assert told.pagerduty.actions(digest) == ["trigger", "trigger", "resolve"]
+
+
 async def test_two_causes_are_two_stories(lab, state):
     async with people("[error]", digest="1m") as told, lab.running(told.config):
         for number in range(3):

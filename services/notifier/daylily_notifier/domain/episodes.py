@@ -103,6 +103,12 @@ class Episode:
         """Whether it has this event already: it was read before, and recorded."""
         return event.event_id in self.counted
 
+    def counted_before(self, event: Event) -> tuple[str, ...]:
+        """The events that it counted before this one; all of them if it is not counted yet."""
+        if event.event_id not in self.counted:
+            return self.counted
+        return self.counted[: self.counted.index(event.event_id)]
+
     def after(self, event: Event) -> "Episode":
         """Having counted it."""
         counted = (*self.counted, event.event_id)[-_REMEMBERED:]

@@ -7,8 +7,13 @@ from typing import TypeAlias
 
 from daylily.workset.v1 import delivery_pb2
 
-from daylily_client import NotFound
-from daylily_notifier.api.convert import event_from_proto, moment, part_from_proto
+from daylily_client import EpisodeNotFound, NotFound
+from daylily_notifier.api.convert import (
+    episode_from_proto,
+    event_from_proto,
+    moment,
+    part_from_proto,
+)
 from daylily_notifier.channels.base import ChannelSettings
 from daylily_notifier.domain.deliveries import (
     delivery_id,
@@ -23,8 +28,10 @@ from daylily_notifier.feed.book import Book
 from daylily_notifier.feed.gathering import Gatherings
 from daylily_notifier.feed.process import Process
 
-_AFTER_OPENING = timedelta(seconds=2)
+_AFTER_ANOTHER = timedelta(seconds=2)
+_DEAD = delivery_pb2.DELIVERY_STATE_DEAD
 _TROUBLES = frozenset({Part.OPENING, Part.AGAIN})
+_FOLLOWING = frozenset({Part.AGAIN, Part.ACKNOWLEDGEMENT, Part.RECOVERY})
 _FINISHED = frozenset({delivery_pb2.DELIVERY_STATE_DELIVERED, delivery_pb2.DELIVERY_STATE_FOLDED})
 
 
@@ -104,14 +111,13 @@ class Judge:
         if part is Part.REPEAT:
             return Fold("a repeat: counted in its episode")
         thread = self._opening(delivery) if part is Part.OPENING else None
-        if part in {Part.AGAIN, Part.ACKNOWLEDGEMENT, Part.RECOVERY}:
+        if part in _FOLLOWING:
             found = await self._follow(delivery, event, part)
             if not isinstance(found, Thread):
                 return found
             thread = found
-        ends = part in {Part.ACKNOWLEDGEMENT, Part.RECOVERY}
-        if ends and self._settings.tracks:
-            return Send(thread)  # it disturbs nobody
+        if self._settings.tracks and thread is not None and thread.act is not Act.OPEN:
+            return Send(thread)  # it goes to what is open there, and disturbs nobody
         return await self._held_back(delivery, event, part) or Send(thread)
 
     async def _held_back(
@@ -181,27 +187,59 @@ class Judge:
             Part.RECOVERY: Act.CLOSE,
         }[part]
         key = thread_key(delivery.opening_event_id, self._channel)
-        opening_id = delivery_id(delivery.opening_event_id, self._channel)
-        try:
-            opening = (await self._state.get_delivery(delivery_id=opening_id)).delivery
-        except NotFound:
-            opening = None
-        if opening is None or opening.state == delivery_pb2.DELIVERY_STATE_DEAD:
+        opening = await self._delivery_of(delivery.opening_event_id)
+        if opening is None or opening.state == _DEAD:
             if part is Part.AGAIN:
                 return Thread(key, Act.OPEN)  # it was never told of: then now
             if self._book.wants(self._channel, event) and not self._settings.tracks:
                 return Thread(key, act)
             return Fold("the opening never got through, so nobody waits for the end")
-        if opening.state not in _FINISHED:
+        before = opening
+        if opening.state in _FINISHED:
+            before = await self._before(delivery, event)
+        if before is not None and before.state not in {*_FINISHED, _DEAD}:
             now = self._clock.now()
-            due = moment(opening.next_attempt_at) if opening.HasField("next_attempt_at") else now
-            return Later(max(due, now) + _AFTER_OPENING)
+            due = moment(before.next_attempt_at) if before.HasField("next_attempt_at") else now
+            return Later(max(due, now) + _AFTER_ANOTHER)
         if not opening.digest_id or not self._settings.tracks:
             return Thread(key, act, opening.external_ref)
-        return await self._follow_digest(opening, part, key)
+        return await self._follow_digest(delivery, opening, part, key)
+
+    async def _before(
+        self, delivery: delivery_pb2.Delivery, event: Event
+    ) -> delivery_pb2.Delivery | None:
+        """What this channel is told of the same trouble between its opening and this event.
+
+        Nothing may overtake it: a failure that is told after the recovery would be open for ever.
+        """
+        try:
+            row = (await self._state.get_episode(episode_id=delivery.episode_id)).episode
+        except EpisodeNotFound:
+            return None
+        episode = episode_from_proto(row)
+        if episode.opened_at > event.occurred_at:
+            return None  # the next trouble of this cause: the one before is over
+        for event_id in reversed(episode.counted_before(event)):
+            if event_id == delivery.opening_event_id:
+                return None
+            found = await self._delivery_of(event_id)
+            if found is not None and part_from_proto(found) is not Part.REPEAT:
+                return found  # what comes before that one is waited for by it
+        return None
+
+    async def _delivery_of(self, event_id: str) -> delivery_pb2.Delivery | None:
+        try:
+            key = delivery_id(event_id, self._channel)
+            return (await self._state.get_delivery(delivery_id=key)).delivery
+        except NotFound:
+            return None
 
     async def _follow_digest(
-        self, opening: delivery_pb2.Delivery, part: Part, key: str
+        self,
+        delivery: delivery_pb2.Delivery,
+        opening: delivery_pb2.Delivery,
+        part: Part,
+        key: str,
     ) -> Thread | Verdict:
         """On a channel that tracks: the opening was counted into a digest, which was opened."""
         digest = await self._gatherings.digest(opening.digest_id)
@@ -209,7 +247,7 @@ class Judge:
             act = Act.CLOSE if part is Part.RECOVERY else Act.ACKNOWLEDGE
             return Thread(key, Act.AGAIN if part is Part.AGAIN else act, opening.external_ref)
         if part is Part.AGAIN:
-            return Thread(opening.digest_id, Act.AGAIN)
+            return await self._again_in_digest(delivery, opening.digest_id)
         if part is Part.ACKNOWLEDGEMENT:
             return Fold("taken up, and the others of its digest are not", opening.digest_id)
         left = await self._gatherings.end(opening.digest_id, opening.delivery_id)
@@ -221,6 +259,19 @@ class Judge:
             Thread(opening.digest_id, Act.CLOSE),
             dedup_key=delivery_id(opening.digest_id, self._channel, "end"),
         )
+
+    async def _again_in_digest(
+        self, delivery: delivery_pb2.Delivery, digest: str
+    ) -> Thread | Verdict:
+        """The first that fails again is told to what is open for all of them; those that follow it
+        within the window would only say the same.
+        """
+        if self._settings.digest is not None:
+            reason = gathering_id(self._channel, "again", digest)
+            turn = await self._gatherings.begin(reason, delivery.delivery_id, self._settings.digest)
+            if turn is not None:
+                return Fold("it failed again, as others of its digest did", digest)
+        return Thread(digest, Act.AGAIN)
 
     def _gathers(self, event: Event, part: Part | None) -> str:
         """The gathering of those that are like this one; empty: it stands alone."""
