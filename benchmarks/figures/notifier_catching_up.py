@@ -35,7 +35,12 @@ class Caught:
     seconds: float = 0.0
     told_seconds: float = 0.0
     messages: int = 0
-    memory: list[float] = field(default_factory=list)
+    memory: list[tuple[int, float]] = field(default_factory=list)
+    """MiB after so many events."""
+    memory_told: float = 0.0
+
+    def memory_after(self, events: float) -> float:
+        return next(mib for handled, mib in self.memory if handled >= events)
 
 
 def measure(given: argparse.Namespace) -> Iterator[Figure]:
@@ -47,13 +52,17 @@ def measure(given: argparse.Namespace) -> Iterator[Figure]:
         number % CUSTOMERS == 0 and PRIORITIES[number % len(PRIORITIES)].name == "URGENT"
         for number in range(given.events)
     )
-    half = caught.memory[len(caught.memory) // 2]
     yield Figure("events", given.events)
     yield Figure("events a second", given.events / caught.seconds, "/s", more_is_better=True)
     yield Figure("messages that follow from them", caught.messages, to_reach=at_least(wanted))
     yield Figure("until the last message", caught.told_seconds, "s")
-    yield Figure("memory after half of them", half, "MiB")
-    yield Figure("memory at the end", caught.memory[-1], "MiB", to_reach=at_most(half * 1.1))
+    # What is remembered for speed is full after a fifth; from then on it stays as it is.
+    early = caught.memory_after(0.25 * given.events)
+    for share in (0.1, 0.25, 0.5, 0.75):
+        yield Figure(f"memory after {share:.0%}", caught.memory_after(share * given.events), "MiB")
+    flat = at_most(early * 1.1)
+    yield Figure("memory after all of them", caught.memory[-1][1], "MiB", to_reach=flat)
+    yield Figure("memory after the last message", caught.memory_told, "MiB", to_reach=flat)
 
 
 async def _catch_up(running: Services, filled: Filled) -> Caught:
@@ -67,16 +76,16 @@ async def _catch_up(running: Services, filled: Filled) -> Caught:
         async with AsyncNotifierClient(at, _OPTIONS) as asked:
             handled = 0
             while handled < filled.worksets:
-                await asyncio.sleep(0.25)
+                await asyncio.sleep(0.1)
                 try:
                     handled = (await asked.get_notifier_stats()).events_handled
                 except DaylilyError:
                     continue
-                caught.memory.append(resident_mib(process))
+                caught.memory.append((handled, resident_mib(process)))
                 progress(f"{handled:,} events")
         caught.seconds = time.monotonic() - begun
         wanted = len(range(0, filled.worksets, CUSTOMERS * len(PRIORITIES)))
         caught.messages = len(await finished(state, "webhook", wanted))
         caught.told_seconds = time.monotonic() - begun
-        caught.memory.append(resident_mib(process))
+        caught.memory_told = resident_mib(process)
     return caught

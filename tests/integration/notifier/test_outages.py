@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
-from daylily.workset.v1 import delivery_pb2
+from daylily.workset.v1 import delivery_pb2, event_pb2
 
+from daylily_client import AsyncStateClient
 from tests.integration.notifier.bad_servers import hang, http_server, status
 from tests.integration.notifier.deployment import (
+    NOTIFIER,
     all_finished,
     arrived,
     config,
@@ -15,10 +17,14 @@ from tests.integration.notifier.deployment import (
 )
 from tests.integration.notifier.faults import watched_channel
 from tests.integration.notifier.gate import gate
+from tests.integration.notifier.people import cluster, people
+from tests.support.fast_clock import FastClock
 
 PENDING = delivery_pb2.DELIVERY_STATE_PENDING
 DELIVERED = delivery_pb2.DELIVERY_STATE_DELIVERED
 DEAD = delivery_pb2.DELIVERY_STATE_DEAD
+SILENT = event_pb2.EVENT_TYPE_CLUSTER_SILENT
+BACK = event_pb2.EVENT_TYPE_CLUSTER_RECOVERED
 REFUSED = "<ErrorResponse><Error><Code>InvalidParameter</Code></Error></ErrorResponse>"
 
 
@@ -99,6 +105,39 @@ async def test_a_state_service_that_restarts_is_followed_again(lab, state, topic
         received = await arrived(topic, 1)
         assert (await notifier.get_notifier_stats()).delivered == 2
     assert [message.subject for message in received] == ["after"]
+
+
+class SlowState(AsyncStateClient):
+    """State that takes its time to say what a channel was told before."""
+
+    clock: FastClock
+
+    async def call(self, rpc, *args, **kwargs):
+        if rpc.name == "GetDelivery":
+            await self.clock.sleep(1.2)
+        return await super().call(rpc, *args, **kwargs)
+
+
+async def test_more_than_can_be_begun_in_time_is_claimed_in_smaller_parts(lab, state):
+    """Eight at once are decided about in ten seconds, and may be begun for five: claimed again in
+    the same number, none of them would ever be.
+    """
+
+    def connect(settings):
+        client = SlowState(settings.state_address, NOTIFIER)
+        client.clock = lab.clock
+        return client
+
+    async with people("[cluster_silent]", digest="off") as told:
+        async with lab.running(told.config):
+            for number in range(8):
+                await tell(state, "no report", subject=cluster(f"c{number}"), type=SILENT)
+            await deliveries(state, 16, states=[DELIVERED])
+        for number in range(8):
+            await tell(state, "back", subject=cluster(f"c{number}"), type=BACK)
+        async with lab.running(told.config, owner_id="n2", connect=connect):
+            await deliveries(state, 32, states=[DELIVERED])
+    assert sum(subject.startswith("Recovered: ") for subject in told.subjects) == 8
 
 
 async def test_an_outcome_is_recorded_though_state_was_away_when_it_came(lab, state, fifo_topic):
