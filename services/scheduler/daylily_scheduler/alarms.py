@@ -113,6 +113,8 @@ class Alarms:
             *alarms.silences(self._book.fleet, now),
             *alarms.budgets(self._book, self._thresholds, now),
         ]
+        runs = [alarms.deadline(each, self._times, now) for each in self._book.active.values()]
+        found += [late for late in runs if late is not None]
         oldest: Workset | None = None
         length = 0
         for number, workset in enumerate(self._book.queue.all()):

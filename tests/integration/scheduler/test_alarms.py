@@ -11,7 +11,7 @@ from daylily_runtime.server import running
 from daylily_scheduler.alarms import Alarms
 from daylily_scheduler.domain.alarms import Thresholds, deadline
 from daylily_scheduler.domain.book import Book
-from daylily_scheduler.domain.model import Customer, Estimate
+from daylily_scheduler.domain.model import Customer, Estimate, WorksetState
 from daylily_scheduler.domain.runtimes import RunTimes
 from daylily_state.build import state_server
 from daylily_state.settings import StateSettings
@@ -157,6 +157,41 @@ async def test_a_scheduler_that_hears_nothing_calls_nobody_silent(two):
     )
     await deaf.look()
     assert await two.said() == []
+
+
+async def test_a_run_that_goes_on_for_too_long_is_said_once(two):
+    for name, hours in (("late", 4), ("fine", 400)):
+        await two.state.register_workset(workset_id=name, bucket="lab", prefix=f"{name}/")
+        waits = workset(name, deadline=NOW + timedelta(hours=hours), estimate=Estimate(hours=3))
+        two.book.put(waits, NOW)
+        two.book.run(name, "c1", 2, started=False, at=NOW)
+        two.book.run(name, "c1", 3, started=True, at=NOW)
+    await two.look()
+    assert await two.said() == []
+    for _ in range(2):
+        two.clock.time += timedelta(hours=2)
+        await two.look()
+    assert await two.said() == ["DEADLINE_AT_RISK"]
+
+
+def test_a_run_is_at_risk_when_what_is_left_of_it_is_longer_than_there_is_time():
+    times = RunTimes(8.0)
+    waits = workset("ws", deadline=NOW + timedelta(hours=4), estimate=Estimate(hours=3))
+    runs = replace(
+        waits,
+        state=WorksetState.IN_PROGRESS,
+        locked=True,
+        locked_at=NOW,
+        cluster_name="c1",
+    )
+    assert deadline(runs, times, NOW) is None
+    # A run that began now would end too late, and this one began in time.
+    assert deadline(runs, times, NOW + timedelta(hours=2)) is None
+    late = deadline(runs, times, NOW + timedelta(hours=3, minutes=45))
+    assert late.reason.startswith("Its run will hardly end by ")
+    assert late.cluster_name == "c1"
+    done = replace(runs, state=WorksetState.COMPLETE, locked=False)
+    assert deadline(done, times, NOW + timedelta(hours=5)) is None
 
 
 def test_estimates_decide_about_deadlines():

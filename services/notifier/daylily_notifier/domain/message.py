@@ -80,7 +80,10 @@ NEXT_STEPS: Mapping[str, str] = MappingProxyType(
             "See why it waits: worksets history {id}. Retry the dependency,"
             " or drop this one: worksets ignore {id}."
         ),
-        "DEADLINE_AT_RISK": "Give it way: set its priority to URGENT, or free a cluster.",
+        "DEADLINE_AT_RISK": (
+            "While it waits, give it way: set its priority to URGENT, or free a cluster."
+            " Tell who counts on it."
+        ),
         "CLUSTER_SILENT": (
             "Look whether the cluster's head node and monitor run: worksets clusters."
         ),

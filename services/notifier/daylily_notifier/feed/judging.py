@@ -194,7 +194,7 @@ class Judge:
             if self._book.wants(self._channel, event) and not self._settings.tracks:
                 return Thread(key, act)
             return Fold("the opening never got through, so nobody waits for the end")
-        before = opening
+        before: delivery_pb2.Delivery | None = opening
         if opening.state in _FINISHED:
             before = await self._before(delivery, event)
         if before is not None and before.state not in {*_FINISHED, _DEAD}:

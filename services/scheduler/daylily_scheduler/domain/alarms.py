@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daylily_scheduler.domain.book import Book
-from daylily_scheduler.domain.model import Cluster, Customer, Priority, Workset
+from daylily_scheduler.domain.model import Cluster, Customer, Priority, Workset, WorksetState
 from daylily_scheduler.domain.runtimes import RunTimes
 
 _LIKELY = 0.5
+_TO_END = frozenset({WorksetState.READY, WorksetState.LOCKED, WorksetState.IN_PROGRESS})
 _CENT = 0.01
 
 
@@ -92,11 +93,18 @@ def _budget(customer: Customer, type_: str, reason: str, now: datetime) -> Alarm
 
 
 def deadline(workset: Workset, times: RunTimes, now: datetime) -> Alarm | None:
-    """Whether a workset that waits would end too late even if it started now."""
-    if workset.deadline is None:
+    """Whether a workset is likely to end too late: one that waits even if it started now, one that
+    runs by how long it has gone on already.
+    """
+    if workset.deadline is None or workset.state not in _TO_END:
         return None
-    hours = times.of(workset).at(_LIKELY)
-    if now + timedelta(hours=hours) <= workset.deadline:
+    takes = times.of(workset)
+    if workset.locked_at is not None and workset.locked:
+        elapsed = max((now - workset.locked_at).total_seconds() / 3600, 0.0)
+        left, reason = takes.left(elapsed, _LIKELY), "Its run will hardly end by"
+    else:
+        left, reason = takes.at(_LIKELY), "A run that began now would hardly end by"
+    if now + timedelta(hours=left) <= workset.deadline:
         return None
     return Alarm(
         slot=f"deadline/{workset.workset_id}",
@@ -104,8 +112,9 @@ def deadline(workset: Workset, times: RunTimes, now: datetime) -> Alarm | None:
         type="DEADLINE_AT_RISK",
         kind="WORKSET",
         subject=workset.workset_id,
-        reason=f"A run that began now would hardly end by {_time(workset.deadline)}",
+        reason=f"{reason} {_time(workset.deadline)}",
         customer_id=workset.customer_id,
+        cluster_name=workset.cluster_name,
         priority=Priority(workset.priority).name,
     )
 
