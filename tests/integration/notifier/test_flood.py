@@ -136,6 +136,29 @@ async def test_more_than_the_rate_comes_after_as_one_message(lab, state):
     assert any("messages were held back: more than 5 in 60 s" in each for each in subjects)
 
 
+async def test_the_rate_holds_across_a_takeover(lab, state):
+    async with people("[external]", rate="5/60m") as told:
+        for life in range(3):
+            async with lab.running(told.config, owner_id=f"n{life}"):
+                for number in range(4):
+                    await tell(state, f"message {life}.{number}")
+                await recorded(state, "chat", 4 * (life + 1))
+
+                async def all_decided():
+                    return all(
+                        each.state == DELIVERED or each.digest_id
+                        for each in await every_delivery(state, "chat")
+                    )
+
+                await until(all_decided)
+                assert len(told.webhook.requests) <= 5
+                if life == 2:
+                    lab.clock.skip(3600)
+                    await all_finished(state, 40)
+    assert counted(told.webhook.requests) == 12
+    assert len(told.webhook.requests) <= 6
+
+
 async def test_in_quiet_hours_only_what_is_urgent_gets_through(lab, state):
     now = lab.clock.now()
     quiet = {

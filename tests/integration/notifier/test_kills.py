@@ -47,9 +47,9 @@ PACE = 0.05
 """Seconds between two events."""
 SECONDS = 20
 """In which a life has to come to its end: what it takes is under one."""
-OTHERS = {"PutSnapshot", "ReleaseConsumer", "WatchEvents"}
-"""Calls in the same package that are no step of a delivery: by people, at an orderly end, and the stream
-that is read."""
+OTHERS = {"PutSnapshot", "ReleaseConsumer", "WatchEvents", "ListDeliveries"}
+"""Calls in the same package that are no step of a delivery: by people, at an orderly end, the stream that is
+read, and the look back at what was sent where there is a rate."""
 
 
 @dataclass

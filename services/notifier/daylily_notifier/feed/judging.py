@@ -15,6 +15,7 @@ from daylily_notifier.api.convert import (
     part_from_proto,
 )
 from daylily_notifier.channels.base import ChannelSettings
+from daylily_notifier.config.flow import Rate
 from daylily_notifier.domain.deliveries import (
     delivery_id,
     digest_id,
@@ -30,6 +31,7 @@ from daylily_notifier.feed.process import Process
 
 _AFTER_ANOTHER = timedelta(seconds=2)
 _DEAD = delivery_pb2.DELIVERY_STATE_DEAD
+_PAGE = 500
 _TROUBLES = frozenset({Part.OPENING, Part.AGAIN})
 _FOLLOWING = frozenset({Part.AGAIN, Part.ACKNOWLEDGEMENT, Part.RECOVERY})
 _FINISHED = frozenset({delivery_pb2.DELIVERY_STATE_DELIVERED, delivery_pb2.DELIVERY_STATE_FOLDED})
@@ -93,7 +95,7 @@ class Judge:
         self._clock = process.clock
         self._gatherings = gatherings
         self._book = book
-        self._sent_at: deque[datetime] = deque()
+        self._sent_at: deque[datetime] | None = None
         self.held = gathering_id(channel, "held")
 
     async def judge(self, delivery: delivery_pb2.Delivery) -> Verdict:
@@ -102,6 +104,8 @@ class Judge:
         Raises:
             DaylilyError: state does not say.
         """
+        if self._settings.rate is not None and self._sent_at is None:
+            self._sent_at = await self._sent_before(self._settings.rate)
         if delivery.digest_id:
             if carries(delivery):
                 return await self._carry(delivery)
@@ -139,8 +143,25 @@ class Judge:
 
     def sent(self) -> None:
         """A message goes out now: it counts for the rate."""
-        if self._settings.rate is not None:
+        if self._sent_at is not None:
             self._sent_at.append(self._clock.now())
+
+    def hand_over(self) -> None:
+        """Another notifier may send from now on: what it sends is to be counted as well."""
+        self._sent_at = None
+
+    async def _sent_before(self, rate: Rate) -> deque[datetime]:
+        """When the last messages went out, by this notifier or another, as the records have it: a
+        restart is no second helping.
+        """
+        answer = await self._state.list_deliveries(
+            channel=self._channel,
+            states=[delivery_pb2.DELIVERY_STATE_DELIVERED],
+            page_size=min(2 * rate.count, _PAGE),
+        )
+        since = self._clock.now() - rate.per
+        sent = sorted(moment(each.updated_at) for each in answer.deliveries)
+        return deque(at for at in sent if at > since)
 
     def why_held(self, gathering: str) -> str:
         """What a digest of this gathering says about why it comes late; empty for a burst."""
@@ -292,7 +313,7 @@ class Judge:
         One place is spared for the digest of what is held back.
         """
         rate = self._settings.rate
-        if rate is None:
+        if rate is None or self._sent_at is None:
             return None
         now = self._clock.now()
         while self._sent_at and self._sent_at[0] <= now - rate.per:

@@ -73,6 +73,8 @@ class ChannelWorker:
     async def run(self) -> None:
         """Deliver until the process stops or this worker is retired."""
         while not self._ends():
+            if not self._process.active.is_set():
+                self._judge.hand_over()
             await wait_first(self._process.active, self._process.stopping, self._retired)
             if self._ends():
                 return
