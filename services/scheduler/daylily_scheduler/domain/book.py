@@ -174,11 +174,12 @@ class Book:
     # --- clusters and customers ---
 
     def put_cluster(self, cluster: Cluster, now: datetime) -> None:
-        running = cluster.cluster_name in self.fleet.running(now)
+        name = cluster.cluster_name
+        running = self.fleet.is_running(name, now)
         if self.fleet.put(cluster):
-            self._changes.freed.add(cluster.cluster_name)
+            self._changes.freed.add(name)
             # Worksets that prefer this cluster, or its types, may look elsewhere now, or not.
-            if running != (cluster.cluster_name in self.fleet.running(now)):
+            if running != self.fleet.is_running(name, now):
                 self._changes.everything = True
 
     def set_clusters(
@@ -199,9 +200,9 @@ class Book:
 
     def hear(self, name: str, at: datetime, now: datetime) -> None:
         """The cluster gave a sign of life."""
-        silent = name not in self.fleet.running(now)
+        silent = not self.fleet.is_running(name, now)
         self.fleet.hear(name, at)
-        if silent and name in self.fleet.running(now):
+        if silent and self.fleet.is_running(name, now):
             self._changes.everything = True
 
     def refuse_cluster(self, name: str, have: Resources) -> None:

@@ -105,6 +105,11 @@ class Fleet:
             self._find_running(now)
         return self._running
 
+    def is_running(self, name: str, now: datetime) -> bool:
+        """Whether the cluster may get work: as `running`, without a look at the others."""
+        cluster = self._clusters.get(name)
+        return cluster is not None and _may_run(cluster, now)
+
     def by_price(self, now: datetime) -> list[Cluster]:
         """The clusters that may get work, the cheapest first, then by name."""
         self.running(now)
@@ -222,9 +227,7 @@ class Fleet:
 
     def _find_running(self, now: datetime) -> None:
         running = {
-            name: cluster
-            for name, cluster in self._clusters.items()
-            if not cluster.draining and now < cluster.silent_at
+            name: cluster for name, cluster in self._clusters.items() if _may_run(cluster, now)
         }
         if running.keys() != self._running.keys():
             self.version += 1
@@ -233,6 +236,10 @@ class Fleet:
         self._offered = frozenset().union(*(c.instance_types for c in self._running.values()))
         self._running_from = now
         self._running_until = min((c.silent_at for c in self._running.values()), default=None)
+
+
+def _may_run(cluster: Cluster, now: datetime) -> bool:
+    return not cluster.draining and now < cluster.silent_at
 
 
 def _same_place(one: Cluster, other: Cluster) -> bool:
