@@ -13,6 +13,7 @@ from benchmarks.figures import Benchmark, benchmark, names, summary
 from benchmarks.report import report
 
 EVERY = "all"
+NOT_MEASURED = 2
 
 
 def main() -> int:
@@ -34,7 +35,7 @@ def _carry_out(name: str, chosen: Benchmark, given: argparse.Namespace) -> int:
         made = report(name, summary(chosen), chosen.measure(given))
     except pytest.skip.Exception as error:  # what tests/support says when a tool is missing
         print(f"{name}: {error}", file=sys.stderr)
-        return 2
+        return NOT_MEASURED
     print(f"\n{made.table()}", flush=True)
     return 0 if made.passed else 1
 

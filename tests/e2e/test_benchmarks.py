@@ -1,59 +1,55 @@
 """`make bench` runs; what it measures is for a quiet machine."""
 
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
 
 import pytest
 
+from benchmarks.__main__ import NOT_MEASURED, main
 from benchmarks.figures import benchmark, names
 from benchmarks.report import Figure, Report, at_least, at_most
 from tests.support.dynamodb_local import apart_in
 from tests.support.tools import ROOT
 
-NOT_MEASURED = 2
-
-
-def run(
-    *arguments: str, environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-
 
 @pytest.fixture
-def warm_dynamodb(request: pytest.FixtureRequest) -> Mapping[str, str]:
+def warm_dynamodb(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests' DynamoDB Local for a benchmark that wants one: its own would take long to get warm."""
     try:
-        return apart_in(request.getfixturevalue("dynamodb_local"))
+        shared = apart_in(request.getfixturevalue("dynamodb_local"))
     except pytest.skip.Exception:
-        return {}  # those that need none run all the same
+        return  # those that need none run all the same
+    for name, value in shared.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", names())
 def test_a_small_run_of_each_benchmark_prints_its_table(
-    name: str, warm_dynamodb: Mapping[str, str]
+    name: str, warm_dynamodb: None, capsys: pytest.CaptureFixture[str]
 ):
-    ran = run(name, *benchmark(name).SMALL, environment=warm_dynamodb)
-    if ran.returncode == NOT_MEASURED and "make test-tools" in ran.stderr:
-        pytest.skip(ran.stderr.strip())
-    assert "| what " in ran.stdout, ran.stderr
-    assert ran.returncode in {0, 1}, ran.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["benchmarks", name, *benchmark(name).SMALL])
+        code = main()
+    printed = capsys.readouterr()
+    if code == NOT_MEASURED and "make test-tools" in printed.err:
+        pytest.skip(printed.err.strip())
+    assert "| what " in printed.out
+    assert code in {0, 1}
 
 
-def test_without_a_name_it_says_which_there_are():
-    ran = run()
-    assert ran.returncode == 0, ran.stderr
-    assert all(f"  {name} " in ran.stdout for name in names())
+@pytest.mark.parametrize("arguments", [[], ["write-units", "--help"]], ids=["none", "help"])
+def test_as_a_command_it_says_which_there_are_and_their_options(arguments: list[str]):
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    expected = [f"  {name} " for name in names()] if not arguments else ["--kilobytes"]
+    assert all(each in ran.stdout for each in expected)
 
 
 def test_a_ratio_is_judged_where_there_is_one_and_the_value_where_there_is_none():
