@@ -1,8 +1,9 @@
 """What goes wrong, when, and what it hit.
 
-Faults come in rounds: every kind once in each, in an order that is drawn. Several may be under way at
-once, but a replica of state suffers one at a time, and in turns there are replicas that suffer none,
-as nobody is fit to time locks out while everybody is disturbed.
+Faults come in rounds: every kind once in each, in an order that is drawn. A new round begins when
+nothing that is left of those before can be made now. Several may be under way at once, but a replica of
+state suffers one at a time, and in turns there are replicas that suffer none, as nobody is fit to time
+locks out while everybody is disturbed.
 """
 
 import asyncio
@@ -106,10 +107,10 @@ class Injector:
     async def run(self, pause: float) -> None:
         """Faults for ever, about `pause` seconds apart."""
         while True:
-            if not self._waiting and self._goes_round:
-                self._waiting = self.kinds
-                self._dice.shuffle(self._waiting)
-            await self._make_one()
+            if not self._make_one() and self._goes_round and len(self._waiting) < len(self.kinds):
+                # Those that wait for their turn hold up no others.
+                self._waiting += self._dice.sample(self.kinds, len(self.kinds))
+                self._make_one()
             await asyncio.sleep(pause * self._dice.uniform(0.3, 1.7))
 
     async def finish(self) -> None:
@@ -118,8 +119,8 @@ class Injector:
 
     # --- choosing ---
 
-    async def _make_one(self) -> None:
-        """The first of those that wait which may be made now."""
+    def _make_one(self) -> bool:
+        """Begin the first of those that wait which may be made now; whether there was one."""
         for kind in self._waiting:
             target = self._target(kind)
             if target is None:
@@ -129,7 +130,8 @@ class Injector:
             task = asyncio.create_task(self._make(kind, target))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-            return
+            return True
+        return False
 
     def _target(self, kind: str) -> str | None:
         if kind.startswith(_OF_STATE):

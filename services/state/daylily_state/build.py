@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-import botocore.session
 from daylily.state.v1 import state_pb2_grpc
 
 from daylily_runtime import Clock, Server, StartError, SystemClock
@@ -28,7 +27,6 @@ from daylily_state.domain.errors import StoreUnavailableError
 from daylily_state.domain.events import Event
 from daylily_state.ports import ReadSet, Store
 from daylily_state.settings import StateSettings
-from daylily_state.store.dynamodb import DynamoDBSettings, DynamoDBStore
 from daylily_state.store.sqlite import SchemaError, SqliteStore
 from daylily_state.store.traced import traced
 
@@ -44,6 +42,15 @@ def open_store(settings: StateSettings) -> Store:
     """
     if settings.store == "sqlite":
         return SqliteStore(settings.sqlite_path)
+    return _open_dynamodb(settings)
+
+
+def _open_dynamodb(settings: StateSettings) -> Store:
+    # What runs on a file loads none of AWS's libraries: they are a third of its start.
+    import botocore.session  # noqa: PLC0415
+
+    from daylily_state.store.dynamodb import DynamoDBSettings, DynamoDBStore  # noqa: PLC0415
+
     region = settings.aws_region or botocore.session.Session().get_config_variable("region")
     if not region:
         raise StartError("DAYLILY_AWS_REGION is not set, and the AWS settings name no region.")

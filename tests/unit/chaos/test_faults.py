@@ -1,5 +1,6 @@
 """Which faults are made, and to whom."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -115,3 +116,23 @@ def test_what_is_missing_is_made_alone_and_not_twice_at_once():
 
     assert made._waiting == ["kill state"]
     assert not made._goes_round
+
+
+async def test_what_has_to_wait_for_its_turn_holds_up_nothing_else(at, monkeypatch):
+    begun: list[str] = []
+
+    async def make(kind: str, _: str) -> None:
+        begun.append(kind)
+
+    made = injector(shape=whole("sqlite"), store="sqlite")
+    monkeypatch.setattr(made, "_make", make)
+    at(PHASE + 1)  # the only replica is left alone
+    made._waiting = ["kill state"]
+    running = asyncio.create_task(made.run(0.0))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    running.cancel()
+
+    assert begun
+    assert not {*begun} & UNFITTING
+    assert "kill state" in made._waiting

@@ -9,7 +9,7 @@ is called what he says he is.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 import structlog
@@ -21,13 +21,15 @@ from daylily_runtime.access.errors import (
     UnauthenticatedError,
 )
 from daylily_runtime.access.limits import CallRate, OpenStreams
-from daylily_runtime.access.oidc import Issuer, OidcSettings, name_of
 from daylily_runtime.access.roles import Identity, Role, Rule, Rules, why_not
 from daylily_runtime.access.watched import WatchedFile
 from daylily_runtime.calls import ACTOR_KEY, ANONYMOUS, ActiveCalls, Call
 from daylily_runtime.clock import Clock
 from daylily_runtime.settings import ServerSettings
 from daylily_runtime.wire import StartError
+
+if TYPE_CHECKING:
+    from daylily_runtime.access.oidc import Issuer
 
 AUTHORIZATION_KEY: Final = "authorization"
 ACTOR_BYTES: Final = 64
@@ -56,7 +58,7 @@ class Gate:
         self._rules: dict[str, Rule] = {}
         self._rate = CallRate(settings.max_calls_per_second)
         self._streams = OpenStreams(settings.max_streams)
-        self._issuer = Issuer(_oidc(settings), clock) if settings.oidc_issuer else None
+        self._issuer = _issuer(settings, clock) if settings.oidc_issuer else None
         self.file: WatchedFile[Directory] | None = None
         """The identities, once `open` has read them; `follow` has to be run."""
         self._path = settings.identities
@@ -161,7 +163,8 @@ class Gate:
             identity = listed or self._issuer.identity(claims)
             if identity is None:
                 raise PermissionDeniedError(
-                    f"{name_of(claims)} has no role here.", metadata={"identity": name_of(claims)}
+                    f"{self._issuer.name(claims)} has no role here.",
+                    metadata={"identity": self._issuer.name(claims)},
                 )
             return identity
         found = directory.of_token(token)
@@ -198,13 +201,17 @@ class Gate:
         call.counted = True
 
 
-def _oidc(settings: ServerSettings) -> OidcSettings:
-    return OidcSettings(
+def _issuer(settings: ServerSettings, clock: Clock) -> "Issuer":
+    # Loading cryptography is a fifth of a start, and most have no issuer.
+    from daylily_runtime.access.oidc import Issuer, OidcSettings  # noqa: PLC0415
+
+    expected = OidcSettings(
         issuer=settings.oidc_issuer,
         audience=settings.oidc_audience,
         role_claim=settings.oidc_role_claim,
         roles={word: Role(role) for word, role in settings.oidc_roles.items()},
     )
+    return Issuer(expected, clock)
 
 
 def _actor(identity: Identity, claimed: str) -> str:

@@ -121,6 +121,10 @@ class Issuer:
         highest = max(roles, key=lambda role: (role is not Role.SERVICE, list(Role).index(role)))
         return Identity(name_of(claims), highest)
 
+    def name(self, claims: Document) -> str:
+        """How an audit trail calls the bearer; see `name_of`."""
+        return name_of(claims)
+
     def _role(self, word: str) -> Role | None:
         if word in self.settings.roles:
             return self.settings.roles[word]
