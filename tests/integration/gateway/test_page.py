@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from daylily_gateway.server import GatewayServer
 from tests.integration.gateway.conftest import Lab, running_lab
 from tests.support.browser import browser
+from tests.support.hearing import knows_of
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1200, "height": 900}
@@ -67,7 +68,8 @@ async def furnish(lab: Lab) -> None:
 
 async def test_every_view_renders_without_complaint_and_axe_finds_nothing(visitor):
     await furnish(visitor.lab)
-    for path in (*VIEWS, "/worksets/ws-2", "/worksets/ws-3", "/worksets/no-such", "/ui/sign-in"):
+    others = ("/worksets/ws-2", "/worksets/ws-3", "/worksets/no-such", "/ui/scheduler/advice")
+    for path in (*VIEWS, *others, "/ui/sign-in"):
         page = await visitor.open(path)
         found = await Axe().run(page)
         assert found.violations_count == 0, f"{path}: {found.generate_report()}"
@@ -218,3 +220,67 @@ async def test_what_a_workset_says_is_text_and_no_script(visitor):
         await asyncio.sleep(0.05)
         assert await page.evaluate("window.owned") is None
         await expect(page.get_by_text("<script>window.owned").first).to_be_attached()
+
+
+async def test_what_customers_cost_is_drawn_and_said(visitor):
+    lab = visitor.lab
+    await lab.http.put("/customers/acme", json={"budget_usd": 100})
+    await lab.register("ws-1", customer_id="acme", requirements={"estimated_cost_usd": 20})
+    token = await lab.lock("ws-1")
+    await lab.put_state("ws-1", "in_progress", lock_token=token)
+    await lab.put_state("ws-1", "complete", lock_token=token, metrics={"cost_usd": 12.5})
+    for path in ("/", "/clusters"):
+        page = await visitor.open(path)
+        drawing = page.get_by_role("img", name="Cost by customer: acme $12.50 of $100.00.")
+        await expect(drawing).to_be_visible()
+
+
+async def test_the_scheduler_says_how_good_its_estimates_are(visitor):
+    lab = visitor.lab
+    await lab.http.put("/clusters/c1", json={"vcpus": 96, "memory_gb": 384, "slots": 2})
+    await lab.register("ws-1", requirements={"vcpus": 8})
+    await knows_of(lab.scheduler, "ws-1")
+    page = await visitor.open_live("/ui/scheduler")
+    await expect(page.get_by_text("No estimate of a wait has been put to the test")).to_be_visible()
+    await lab.http.get("/worksets/ws-1/estimate")
+
+    await lab.lock("ws-1")
+
+    await expect(page.get_by_text("100 %")).to_be_visible(timeout=20_000)
+
+
+async def test_advice_that_takes_long_is_waited_for_beside_the_page(visitor):
+    await furnish(visitor.lab)
+    page = await visitor.open("/worksets")
+    asked = asyncio.Event()
+
+    async def late(route):
+        await asked.wait()
+        await route.continue_()
+
+    await page.route("**/ui/scheduler/advice", late)
+    await page.goto("/ui/scheduler")
+    await expect(page.get_by_text("Working out which clusters would pay")).to_be_visible()
+    asked.set()
+
+    await expect(page.get_by_text("Delete c1")).to_be_visible()
+
+
+async def test_what_was_sent_is_not_sent_twice(visitor):
+    await furnish(visitor.lab)
+    page = await visitor.open("/worksets/ws-2")
+    sent = []
+
+    async def slow(route):
+        sent.append(route)
+        await asyncio.sleep(0.4)
+        await route.continue_()
+
+    await page.route("**/ui/worksets/ws-2/retry", slow)
+    await page.evaluate("""() => {
+      const button = document.querySelector("form[action$='/retry'] button");
+      for (const after of [0, 50, 100]) setTimeout(() => button.click(), after);
+    }""")
+
+    await expect(page.locator(".headline .state")).to_have_text("ready")
+    assert len(sent) == 1

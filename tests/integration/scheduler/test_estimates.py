@@ -196,6 +196,8 @@ async def test_estimates_are_put_to_the_test_when_worksets_start(system):
     system.clock.ahead += timedelta(hours=9)
     await until(lambda: scored(2))
     assert (await scheduler.estimate_wait(workset_id="probe")).p90_coverage == 0.5
+    stats = await scheduler.get_scheduler_stats()
+    assert (stats.p90_coverage, stats.estimates_scored) == (0.5, 2)
     read = await asyncio.to_thread(scraped, server.metrics_port)
     assert (read["estimate_coverage"], read["estimates_scored"]) == (0.5, 2)
     assert read["run_time_kinds"] == 0

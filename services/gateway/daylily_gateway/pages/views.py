@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse
 
 from daylily_client import DaylilyError, FailedPrecondition, NotFound
 from daylily_gateway.context import Calls, Ctx
+from daylily_gateway.pages.bars import of_customers
 from daylily_gateway.pages.figures import of_day
 from daylily_gateway.pages.negotiation import PREFIX
 from daylily_gateway.pages.rendering import page
@@ -34,7 +35,7 @@ _ACTIVE: Final = (State.LOCKED, State.IN_PROGRESS)
 async def now(request: Request, context: Ctx) -> HTMLResponse:
     """What there is to see, and what needs somebody first."""
     services = context.services
-    depth, running, failed, clusters, dead, ready = await asyncio.gather(
+    depth, running, failed, clusters, dead, customers = await asyncio.gather(
         services.state.get_queue_depth(),
         _worksets(services, *_ACTIVE),
         _worksets(services, State.ERROR),
@@ -44,7 +45,7 @@ async def now(request: Request, context: Ctx) -> HTMLResponse:
                 states=[delivery_pb2.DELIVERY_STATE_DEAD], page_size=_SHOWN
             )
         ),
-        services.state.list_ready_worksets(page_size=_SHOWN),
+        services.state.list_customers(),
     )
     return page(
         request,
@@ -56,10 +57,10 @@ async def now(request: Request, context: Ctx) -> HTMLResponse:
         failed=failed.worksets,
         clusters=None if clusters is None else [_used(one) for one in clusters.clusters],
         dead=None if dead is None else dead.deliveries,
-        next_up=ready.worksets,
         events=context.recent.events,
         recent_error=context.recent.error,
         charts=of_day(context.recent.day(depth)),
+        bars=of_customers(customers.customers),
     )
 
 
@@ -164,17 +165,22 @@ async def clusters(request: Request, calls: Calls) -> HTMLResponse:
         "clusters.html",
         clusters=[_used(one) for one in found.clusters],
         customers=customers.customers,
+        bars=of_customers(customers.customers),
     )
 
 
 @router.get("/scheduler")
 async def scheduler(request: Request, calls: Calls) -> HTMLResponse:
-    """What the scheduler did and advises."""
-    stats, advice = await asyncio.gather(
-        calls.scheduler.get_scheduler_stats(),
-        _or_none(calls.scheduler.with_timeout(_PATIENCE).recommend_clusters()),
-    )
-    return page(request, "scheduler.html", stats=stats, advice=advice)
+    """What the scheduler did, and how good its estimates are."""
+    return page(request, "scheduler.html", stats=await calls.scheduler.get_scheduler_stats())
+
+
+@router.get("/scheduler/advice")
+async def advice(request: Request, calls: Calls) -> HTMLResponse:
+    """What the scheduler advises; a part that the page asks for by itself, as it takes a while."""
+    found = await _or_none(calls.scheduler.recommend_clusters())
+    part = request.headers.get("hx-request") == "true"
+    return page(request, "advice.html", advice=found, part=part)
 
 
 @router.get("/notifications")

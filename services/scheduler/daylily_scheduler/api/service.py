@@ -260,6 +260,7 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
             cluster.foreign.vcpus + fleet.reserved(cluster.cluster_name).vcpus for cluster in fleet
         )
         caught_up_at = parts.follower.caught_up_at
+        coverage, scored = parts.forecaster.scores.coverage(parts.clock.now())
         return pb.GetSchedulerStatsResponse(
             total_clusters=len(fleet),
             total_vcpu_capacity=capacity,
@@ -277,6 +278,8 @@ class SchedulerServicer(scheduler_pb2_grpc.SchedulerServiceServicer):
             cursor=parts.follower.cursor,
             caught_up_at=timestamp(caught_up_at) if caught_up_at is not None else None,
             started_at=timestamp(parts.started_at),
+            p90_coverage=coverage,
+            estimates_scored=scored,
         )
 
     # --- inside ---

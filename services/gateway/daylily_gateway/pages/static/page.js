@@ -75,9 +75,23 @@
   });
   document.body.addEventListener("htmx:responseError", () => show("lost", "the services do not answer"));
   document.body.addEventListener("htmx:sendError", () => show("lost", "connection lost, trying again"));
-  document.body.addEventListener("htmx:afterSwap", () => {
+  document.body.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.requestConfig.elt.id !== "live") return;
     took = Date.now() - nudgedAt;
     show("live", "live");
+  });
+
+  // What was sent is on its way: a second click would send it again.
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button || event.target.method !== "post") return;
+    setTimeout(() => { button.disabled = true; button.setAttribute("aria-busy", "true"); });
+  });
+  window.addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("button[aria-busy]")) {
+      button.disabled = false;
+      button.removeAttribute("aria-busy");
+    }
   });
 
   if (live && live.hasAttribute("hx-get")) {

@@ -1036,6 +1036,8 @@ class GetSchedulerStatsResponse(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     CAUGHT_UP_AT_FIELD_NUMBER: _builtins.int
     STARTED_AT_FIELD_NUMBER: _builtins.int
+    P90_COVERAGE_FIELD_NUMBER: _builtins.int
+    ESTIMATES_SCORED_FIELD_NUMBER: _builtins.int
     total_clusters: _builtins.int
     total_vcpu_capacity: _builtins.int
     total_vcpus_used: _builtins.int
@@ -1057,6 +1059,10 @@ class GetSchedulerStatsResponse(_message.Message):
     """Claims that wait now."""
     cursor: _builtins.str
     """Position in the feed that these figures stand for."""
+    p90_coverage: _builtins.float
+    """How good estimates of waits are: the share of the last p90 estimates that held, 0 to 1 (0.9 is meant)."""
+    estimates_scored: _builtins.int
+    """Estimates that `p90_coverage` counts; 0 while none was put to the test."""
     @_builtins.property
     def caught_up_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -1080,10 +1086,12 @@ class GetSchedulerStatsResponse(_message.Message):
         cursor: _builtins.str = ...,
         caught_up_at: _timestamp_pb2.Timestamp | None = ...,
         started_at: _timestamp_pb2.Timestamp | None = ...,
+        p90_coverage: _builtins.float = ...,
+        estimates_scored: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caught_up_at", b"caught_up_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up_at", b"caught_up_at", "claims_empty", b"claims_empty", "claims_granted", b"claims_granted", "claims_lost", b"claims_lost", "cursor", b"cursor", "queue_low", b"queue_low", "queue_normal", b"queue_normal", "queue_urgent", b"queue_urgent", "queue_waiting", b"queue_waiting", "started_at", b"started_at", "total_active_worksets", b"total_active_worksets", "total_clusters", b"total_clusters", "total_vcpu_capacity", b"total_vcpu_capacity", "total_vcpus_used", b"total_vcpus_used", "vcpu_utilization_percent", b"vcpu_utilization_percent", "waiting_claims", b"waiting_claims"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up_at", b"caught_up_at", "claims_empty", b"claims_empty", "claims_granted", b"claims_granted", "claims_lost", b"claims_lost", "cursor", b"cursor", "estimates_scored", b"estimates_scored", "p90_coverage", b"p90_coverage", "queue_low", b"queue_low", "queue_normal", b"queue_normal", "queue_urgent", b"queue_urgent", "queue_waiting", b"queue_waiting", "started_at", b"started_at", "total_active_worksets", b"total_active_worksets", "total_clusters", b"total_clusters", "total_vcpu_capacity", b"total_vcpu_capacity", "total_vcpus_used", b"total_vcpus_used", "vcpu_utilization_percent", b"vcpu_utilization_percent", "waiting_claims", b"waiting_claims"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
