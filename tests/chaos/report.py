@@ -95,6 +95,8 @@ def _nothing_to_look_at(made: Report) -> Iterator[tuple[bool, str]]:
     yield not evidence.counted, "nobody was told any counts"
     yield not evidence.arrived, "no event reached the topic"
     if not plan.brief:
+        alone = all(each.digest_id not in evidence.arrived for each in evidence.tables.deliveries)
+        yield bool(evidence.tables.deliveries) and alone, "no digest reached the topic"
         words = "no dead holder's lock ended while a replica had been fit for it"
         yield not made.dead_holders, words
     if plan.skew:

@@ -15,7 +15,7 @@ channels:
     kind: sns
     topic_arn: {topic}
     endpoint_url: {url}
-    digest: "off"
+    digest: 5s
     retry: {{first: 1s, longest: 2s}}
 routes:
   - match: {{event: [completed, failed, lock_timeout, retry_scheduled]}}
