@@ -197,6 +197,7 @@ async def test_unfinished_deliveries_of_a_channel_come_by_the_time_they_are_due(
             make_delivery("done", state=DeliveryState.DELIVERED),
             make_delivery("dead", state=DeliveryState.DEAD),
             make_delivery("folded", state=DeliveryState.FOLDED),
+            make_delivery("told", state=DeliveryState.FOLDED, next_attempt_at=None),
             make_delivery("elsewhere", channel="slack"),
         ]
     )

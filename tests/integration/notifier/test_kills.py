@@ -45,7 +45,7 @@ LATER = (1, 3, 5)
 """So often a step that comes often is survived, in further lives."""
 PACE = 0.05
 """Seconds between two events."""
-SECONDS = 20
+SECONDS = 40
 """In which a life has to come to its end: what it takes is under one."""
 OTHERS = {"PutSnapshot", "ReleaseConsumer", "WatchEvents", "ListDeliveries"}
 """Calls in the same package that are no step of a delivery: by people, at an orderly end, the stream that is
@@ -115,7 +115,7 @@ class Lab:
                 each.state in WAITS for each in deliveries
             )
 
-        await until(is_over, 30, every=0.2)
+        await until(is_over, 60, every=0.2)
 
     async def deliveries(self):
         return [

@@ -121,6 +121,16 @@ def ids(deliveries):
     return [each.delivery_id for each in deliveries]
 
 
+async def test_a_delivery_that_nobody_is_to_send_is_recorded_and_never_due(still):
+    assert await record(still, delivery("d1", state=FOLDED, answer="a repeat")) == 1
+    (kept,) = await listed(still, states=[FOLDED])
+    assert kept.answer == "a repeat"
+    assert not kept.HasField("next_attempt_at")
+    assert not (await claim(still)).deliveries
+    refusal = await refused(record(still, delivery("d2", state=DELIVERED)))
+    assert set(refusal.violations) == {"deliveries[0].state"}
+
+
 async def test_a_delivery_is_recorded_once_and_stays_as_it_is(still):
     given = delivery("d1", dedup_key="k", episode_id="ep-1")
     assert await record(still, given, delivery("d2")) == 2

@@ -13,10 +13,11 @@ from daylily.workset.v1 import delivery_pb2, event_pb2
 from daylily_client import ConsumerLost, DaylilyError
 from daylily_notifier.api.convert import event_from_proto, part_to_proto
 from daylily_notifier.domain.deliveries import delivery_id, episode_id
-from daylily_notifier.domain.episodes import decide
+from daylily_notifier.domain.episodes import Part, decide
 from daylily_notifier.domain.event import Event
 from daylily_notifier.feed.book import Book
 from daylily_notifier.feed.ledger import Ledger
+from daylily_notifier.feed.outcomes import FOLDED, PENDING, REPEATED
 from daylily_notifier.feed.process import Process
 from daylily_notifier.feed.seat import CONSUMER, Grant
 
@@ -44,6 +45,7 @@ class Follower:
         self._state = process.state
         self._clock = process.clock
         self._stats = process.stats
+        self._measures = process.measures
         self._book = book
         self._ledger = Ledger(process.state)
         self._wake = wake
@@ -113,7 +115,10 @@ class Follower:
         elif self._clock.monotonic() - self._acked_at >= _ACK_EVERY:
             await self._acknowledge(answer.cursor, grant)
         self._stats.events_handled += len(answer.events)
-        for channel in {delivery.channel for delivery in deliveries}:
+        for delivery in deliveries:
+            if delivery.state == FOLDED:
+                self._measures.folded(delivery.channel)
+        for channel in {each.channel for each in deliveries if each.state == PENDING}:
             self._wake(channel)
 
     def _deliveries(self, event: Event, proto: event_pb2.Event) -> Iterator[delivery_pb2.Delivery]:
@@ -138,6 +143,9 @@ class Follower:
                 ),
                 episode_part=part_to_proto(each.part),
                 opening_event_id=each.opening_event_id,
+                # Told by what it repeats: nobody has to look at it again.
+                state=FOLDED if each.part is Part.REPEAT else PENDING,
+                answer=REPEATED if each.part is Part.REPEAT else "",
             )
 
     async def _acknowledge(self, cursor: str, grant: Grant) -> None:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from daylily.workset.v1 import delivery_pb2, event_pb2
 
-from daylily_client import EpisodeNotFound, VersionMismatch
+from daylily_client import EpisodeNotFound, NotFound, VersionMismatch
 from daylily_notifier.api.convert import event_from_proto
 from daylily_notifier.domain import digests
 from daylily_notifier.domain.deliveries import digest_id
@@ -23,10 +23,15 @@ from daylily_notifier.feed.process import Process
 
 T = TypeVar("T")
 
+_WAITS = frozenset({delivery_pb2.DELIVERY_STATE_PENDING, delivery_pb2.DELIVERY_STATE_CLAIMED})
 _SUBJECT = event_pb2.Subject(kind=event_pb2.SUBJECT_KIND_SYSTEM, id="notifier")
 _TRIES = 5
-_FIRSTS = 32
-_DIGESTS = 4
+_FIRSTS = 1000
+_LOOKED_AT = 8
+_DIGESTS = 128
+_CLAIMS_BEFORE_COUNTED = 2
+"""A delivery is claimed when it is told to wait, and when it is counted. One that is claimed once more may
+have been counted by a notifier that died."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,8 @@ class Gathering:
     """What is held back for one reason."""
 
     firsts: tuple[str, ...] = ()
-    """The deliveries that went out at once, the last ones. One of them that comes again was sent
-    already, perhaps: it goes out again with its key, and is in no digest.
+    """The deliveries that went out at once, as far as their outcome is not on record. One of them
+    that comes again was sent already, perhaps: it goes out again with its key, and is in no digest.
     """
     until: datetime | None = None
     """Those that follow it wait until then."""
@@ -86,7 +91,7 @@ class Gatherings:
             if kept.until is not None and now < kept.until:
                 self._remember(gathering_id, kept.firsts, kept.until)
                 return kept.until
-            firsts = (*kept.firsts, delivery_id)[-_FIRSTS:]
+            firsts = (*await self._under_way(kept.firsts), delivery_id)[-_FIRSTS:]
             began = replace(kept, firsts=firsts, until=now + window)
             await self._put_gathering(gathering_id, began, version)
             return None
@@ -142,7 +147,9 @@ class Gatherings:
         """Those that a sealed digest has, and the others."""
         counted: list[Counted] = []
         new = list(deliveries)
-        for key in kept.digests:
+        for key in reversed(kept.digests):
+            if all(each.attempts <= _CLAIMS_BEFORE_COUNTED for each in new):
+                break
             found = await self.digest(key)
             if found is None or not found.sealed:
                 continue
@@ -155,6 +162,18 @@ class Gatherings:
                 counted.append(Counted(key, "", inside))
                 new = [each for each in new if each not in inside]
         return counted, new
+
+    async def _under_way(self, firsts: tuple[str, ...]) -> tuple[str, ...]:
+        """Without those of the oldest that are finished: they do not come again."""
+        oldest, rest = firsts[:_LOOKED_AT], firsts[_LOOKED_AT:]
+        return (*[each for each in oldest if not await self._is_finished(each)], *rest)
+
+    async def _is_finished(self, delivery_id: str) -> bool:
+        try:
+            answer = await self._state.get_delivery(delivery_id=delivery_id)
+        except NotFound:
+            return True
+        return answer.delivery.state not in _WAITS
 
     async def seal(self, key: str) -> Digest | None:
         """The digest, which nothing is counted into any more. None: there is none.

@@ -27,6 +27,7 @@ from daylily_notifier.domain.episodes import Act, Part, Thread
 from daylily_notifier.domain.event import Event
 from daylily_notifier.feed.book import Book
 from daylily_notifier.feed.gathering import Gatherings
+from daylily_notifier.feed.outcomes import REPEATED
 from daylily_notifier.feed.process import Process
 
 _AFTER_ANOTHER = timedelta(seconds=2)
@@ -113,7 +114,7 @@ class Judge:
         event = event_from_proto(delivery.event)
         part = part_from_proto(delivery)
         if part is Part.REPEAT:
-            return Fold("a repeat: counted in its episode")
+            return Fold(REPEATED)  # recorded before repeats were kept as folded
         thread = self._opening(delivery) if part is Part.OPENING else None
         if part in _FOLLOWING:
             found = await self._follow(delivery, event, part)

@@ -23,6 +23,9 @@ DELIVERED = delivery_pb2.DELIVERY_STATE_DELIVERED
 DEAD = delivery_pb2.DELIVERY_STATE_DEAD
 FOLDED = delivery_pb2.DELIVERY_STATE_FOLDED
 
+REPEATED = "a repeat: counted in its episode"
+"""What is answered to a delivery that only says once more what was told."""
+
 _LONGEST_PAUSE = timedelta(seconds=30)
 _ANSWER_BYTES = 1024
 _REASON_BYTES = 256

@@ -32,6 +32,7 @@ from daylily_state.domain.records import (
 
 _CLAIMS_DEFAULT: Final = 10
 _ID_BYTES: Final = 128
+_RECORDED_AS: Final = frozenset({DeliveryState.PENDING, DeliveryState.FOLDED})
 _REF_BYTES: Final = 1024
 _REFS_MOST: Final = 64
 _LATENCY_MOST: Final = timedelta(hours=1)
@@ -216,15 +217,20 @@ def _delivery(read: Reader, message: delivery_pb2.Delivery, field: str, now: dat
     read.text(f"{field}.dedup_key", message.dedup_key, _ID_BYTES)
     read.id(f"{field}.episode_id", message.episode_id, _ID_BYTES, needed=False)
     read.word(f"{field}.opening_event_id", message.opening_event_id, _ID_BYTES, needed=False)
+    read.text(f"{field}.answer", message.answer, limits.ANSWER_BYTES)
+    state = read.choice(DeliveryState, message.state, f"{field}.state", DeliveryState.PENDING)
+    if state not in _RECORDED_AS:
+        read.wrong(f"{field}.state", "a new delivery is PENDING or FOLDED")
+    due_at = _moment(read, message, f"{field}.next_attempt_at") or now
     return Delivery(
         delivery_id=message.delivery_id,
         channel=message.channel,
         event=_event(read, message.event, f"{field}.event", now),
         event_cursor=message.event.cursor,
-        state=DeliveryState.PENDING,
+        state=state,
         attempts=0,
-        next_attempt_at=_moment(read, message, f"{field}.next_attempt_at") or now,
-        answer="",
+        next_attempt_at=due_at if state is DeliveryState.PENDING else None,
+        answer=message.answer,
         latency=None,
         dedup_key=message.dedup_key,
         external_ref="",

@@ -1726,7 +1726,9 @@ class PutDeliveriesRequest(_message.Message):
     cursor: _builtins.str
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[_delivery_pb2.Delivery]:
-        """delivery_id, channel and event are needed; 25 at most."""
+        """delivery_id, channel and event are needed; 25 at most. PENDING, or FOLDED with the reason in
+        `answer` if it is not to be sent.
+        """
 
     def __init__(
         self,
