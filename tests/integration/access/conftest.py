@@ -139,7 +139,9 @@ class Lab:
         await server.start()
         self.stack.push_async_callback(server.stop)
         headers = {"authorization": f"Bearer {self.tokens[name]}"} if name else {}
-        client = httpx.AsyncClient(base_url=server.address, headers=headers, timeout=20)
+        client = httpx.AsyncClient(
+            base_url=server.address, headers=headers, timeout=20, verify=False
+        )
         return await self.stack.enter_async_context(client)
 
 

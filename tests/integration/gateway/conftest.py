@@ -107,7 +107,7 @@ async def running_lab(folder: Path, **settings: Any) -> AsyncIterator[Lab]:
         await gateway.start()
         stack.push_async_callback(gateway.stop)
         http = await stack.enter_async_context(
-            httpx.AsyncClient(base_url=gateway.address, timeout=20)
+            httpx.AsyncClient(base_url=gateway.address, timeout=20, verify=False)
         )
         options = ClientOptions(actor="tester", timeout=10)
         yield Lab(

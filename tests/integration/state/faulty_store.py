@@ -2,7 +2,8 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -35,6 +36,20 @@ class FaultyStore:
         self.within_read: Callable[[], Awaitable[None]] | None = None
         self._passes = asyncio.Event()
         self._passes.set()
+        self._under_way = 0
+
+    async def idle(self) -> None:
+        """Until no read and no commit is under way."""
+        while self._under_way:  # noqa: ASYNC110 - the test asks now and then
+            await asyncio.sleep(0.001)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
 
     def hang(self) -> None:
         """From now on nothing gets an answer, until `go_on`."""
@@ -55,6 +70,10 @@ class FaultyStore:
         return call
 
     async def read(self, wanted: ReadSet) -> Rows:
+        with self._counted():
+            return await self._read(wanted)
+
+    async def _read(self, wanted: ReadSet) -> Rows:
         await self._way_there()
         if self.within_read is None or not wanted.worksets:
             return await self.inner.read(wanted)
@@ -70,6 +89,10 @@ class FaultyStore:
         return replace(rows, details=parts.details, metadata=parts.metadata, results=parts.results)
 
     async def commit(self, commit: Commit, timeout: timedelta) -> CommitOutcome:
+        with self._counted():
+            return await self._commit(commit, timeout)
+
+    async def _commit(self, commit: Commit, timeout: timedelta) -> CommitOutcome:
         if self.before_commit is not None:
             await self.before_commit(commit)
         await self._way_there()

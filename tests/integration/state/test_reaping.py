@@ -50,7 +50,9 @@ async def live(clock, faults, length):
         async with asyncio.timeout(30):
             while faults.store.beats == before:  # noqa: ASYNC110 - it beats in the test's time
                 await asyncio.sleep(0.001)
-        await clock.settle()
+        for _ in range(3):  # a look at a lock, and what is committed for it
+            await clock.settle()
+            await faults.store.idle()
 
 
 async def test_a_dead_holder_loses_its_lock_within_lease_and_5_s(lab, clock, faults):

@@ -400,7 +400,10 @@ async def live(clock, seconds_, *all_faults):
                 for faults, beats in zip(all_faults, before, strict=True)
             ):
                 await asyncio.sleep(0.001)
-        await clock.settle()
+        for _ in range(3):  # a look at a lock, and what is committed for it
+            await clock.settle()
+            for faults in all_faults:
+                await faults.store.idle()
 
 
 async def test_a_dead_holder_is_timed_out_once_by_two_replicas(shared, clock):
