@@ -17,6 +17,9 @@ SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 HEALTH_SERVICE = "grpc.health.v1.Health"
 
+VERSION_KEY = "x-daylily-version"
+"""Metadata behind the answer of a check: the version of the distribution that serves."""
+
 Check = Callable[[], Awaitable[None]]
 """Asks a dependency for a sign of life. Raises what is wrong; may be cancelled when it is late."""
 
@@ -78,13 +81,14 @@ class Dependency:
 class Health(health_pb2_grpc.HealthServicer):
     """The health service of one server. Every name has the same status, "" is the server.
 
-    It is NOT_SERVING until `begin`, while a dependency does not answer, and for good from
+    `version` goes with each check's answer, for who looks for what is not of one release. It is NOT_SERVING until `begin`, while a dependency does not answer, and for good from
     `shut_down` on.
     """
 
-    def __init__(self, *, interval: float, timeout: float) -> None:
+    def __init__(self, *, interval: float, timeout: float, version: str = "") -> None:
         self._interval = interval
         self._timeout = timeout
+        self._version = version
         self._names = {"", HEALTH_SERVICE}
         self._dependencies: list[Dependency] = []
         self._begun = False
@@ -155,6 +159,8 @@ class Health(health_pb2_grpc.HealthServicer):
             await context.abort(
                 grpc.StatusCode.NOT_FOUND, f"There is no service {request.service!r} here."
             )
+        if self._version:
+            context.set_trailing_metadata(((VERSION_KEY, self._version),))
         return health_pb2.HealthCheckResponse(status=status)
 
     async def Watch(

@@ -1,6 +1,7 @@
 """A grpc.aio server from start to stop."""
 
 import asyncio
+import importlib.metadata
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -89,7 +90,9 @@ class Server:
         self._calls = ActiveCalls()
         self._gate = Gate(settings, SystemClock())
         self._health = Health(
-            interval=settings.health_interval_seconds, timeout=settings.health_timeout_seconds
+            interval=settings.health_interval_seconds,
+            timeout=settings.health_timeout_seconds,
+            version=_version(name),
         )
         self._service_names: list[str] = []
         self._closers: list[tuple[str, Close]] = []
@@ -395,3 +398,11 @@ async def stop_all(servers: Iterable[Stoppable]) -> None:
     """Stop one after the other, the last first, as later ones may be clients of earlier ones."""
     for server in reversed(list(servers)):
         await server.stop()
+
+
+def _version(service: str) -> str:
+    """Of the service's distribution; empty where it runs from no distribution, as in a test."""
+    try:
+        return importlib.metadata.version(f"daylily-{service}")
+    except importlib.metadata.PackageNotFoundError:
+        return ""

@@ -5,6 +5,7 @@ from daylily.scheduler.v1 import scheduler_pb2
 
 from daylily_client.cli import output, words
 from daylily_client.cli.commands.queue import print_reasons
+from daylily_client.cli.commands.stats import held
 from daylily_client.cli.context import App, json_option, pass_app
 
 BASES = {
@@ -39,12 +40,20 @@ def estimate(app: App, *, workset_id: str) -> None:
 def _when(answer: scheduler_pb2.EstimateWaitResponse) -> str:
     if not answer.HasField("p50"):
         return "It is not expected to start within 14 days as things are."
+    if not answer.p50.ToNanoseconds() and answer.HasField("p90"):
+        return _at_once(answer)
     half = words.length(answer.p50)
     if not answer.HasField("p90"):
         return f"It starts within {half} in half of all cases; in one of ten not within 14 days."
     sure = words.length(answer.p90)
     roughly = ", by the pace of those before it" if answer.extrapolated else ""
     return f"It starts within {half} in half of all cases, within {sure} in nine of ten{roughly}."
+
+
+def _at_once(answer: scheduler_pb2.EstimateWaitResponse) -> str:
+    if not answer.p90.ToNanoseconds():
+        return "It can start at once."
+    return f"It can start at once in half of all cases, within {words.length(answer.p90)} in nine of ten."
 
 
 def _run_time(answer: scheduler_pb2.EstimateWaitResponse) -> str:
@@ -55,10 +64,7 @@ def _run_time(answer: scheduler_pb2.EstimateWaitResponse) -> str:
 
 
 def _how_sure(answer: scheduler_pb2.EstimateWaitResponse) -> str:
-    if not answer.estimates_scored:
-        return "no estimate has been put to the test yet"
-    share = f"{100 * answer.p90_coverage:.0f} %"
-    return f"of the last {answer.estimates_scored} estimates, {share} held (90 % is meant)"
+    return held(answer.p90_coverage, answer.estimates_scored)
 
 
 @click.command()

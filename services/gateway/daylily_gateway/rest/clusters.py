@@ -41,6 +41,8 @@ class CustomerBody(Body):
     max_concurrent: Count = 0
     weight: Amount = 1
     budget_usd: Amount = 0
+    reset_spent: bool = False
+    """Begin the budget anew: what was spent so far counts no more."""
     expected_version: Count = 0
 
 

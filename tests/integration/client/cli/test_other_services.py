@@ -232,6 +232,50 @@ async def test_a_silent_cluster_is_listed_with_the_fate_of_its_worksets(run):
     assert "c1 is silent and ws-7 is on it: the lock of monitor@c1 runs out at" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("p90", "said"),
+    [
+        (0, "It can start at once.\n"),
+        (7200, "It can start at once in half of all cases, within 2 h in nine of ten.\n"),
+    ],
+)
+async def test_what_can_start_now_starts_at_once(run, p90, said):
+    answer = scheduler_pb2.EstimateWaitResponse(p50=duration(0), p90=duration(p90))
+    result, _ = await run(SCHEDULER, "EstimateWait", answers(answer), "estimate", "ws-1")
+    assert result.stdout.startswith(said)
+
+
+async def test_a_message_goes_to_the_channels(run):
+    step = answers(notifier_pb2.NotifyResponse(event_id="e-1"))
+    result, request = await run(
+        *(NOTIFIER, "Notify", step),
+        *("notify", "the freezer is warm", "--workset", "ws-1", "--priority", "urgent"),
+    )
+    assert (request.message, request.subject.id) == ("the freezer is warm", "ws-1")
+    assert request.priority == workset_pb2.PRIORITY_URGENT
+    assert request.request_id
+    assert "e-1" in result.stdout
+
+
+async def test_what_both_did_is_shown_together():
+    did = scheduler_pb2.GetSchedulerStatsResponse(
+        claims_granted=7, p90_coverage=0.9, estimates_scored=20, total_vcpu_capacity=96
+    )
+    sent = notifier_pb2.GetNotifierStatsResponse(
+        active=True, delivered=5, latency_p50=duration(0.02), latency_p99=duration(0.1)
+    )
+    async with (
+        scripted_server(SCHEDULER, {"GetSchedulerStats": [answers(did)] * 2}) as scheduler,
+        scripted_server(NOTIFIER, {"GetNotifierStats": [answers(sent)] * 2}) as notifier,
+    ):
+        where = ["--scheduler", scheduler.address, "--notifier", notifier.address, "stats"]
+        shown = await asyncio.to_thread(CliRunner().invoke, worksets, where)
+        plain = await asyncio.to_thread(CliRunner().invoke, worksets, [*where, "--json"])
+    for said in ("7 granted", "0 of 96", "of the last 20 estimates, 90 % held", "20 ms, 100 ms"):
+        assert said in shown.stdout
+    assert json.loads(plain.stdout)["notifier"]["delivered"] == "5"
+
+
 async def test_why_a_workset_waits(run):
     answer = scheduler_pb2.ExplainWorksetResponse(
         summary="ws-1 waits for vCPUs.",
