@@ -39,7 +39,6 @@ from daylily_scheduler.forecasting import Forecaster
 from daylily_scheduler.locks import Locks
 from daylily_scheduler.measuring import Measures
 from daylily_scheduler.prices.keeper import PriceKeeper
-from daylily_scheduler.prices.spot import Ec2SpotPrices
 from daylily_scheduler.recording.files import Folder
 from daylily_scheduler.recording.recorder import Recorder
 from daylily_scheduler.settings import SchedulerSettings
@@ -194,6 +193,8 @@ def _prices(server: Server, settings: SchedulerSettings, book: Book, clock: Cloc
     """What could be created, kept up to date as long as the server runs."""
     spot = None
     if settings.spot_prices:
+        from daylily_scheduler.prices.ec2 import Ec2SpotPrices  # noqa: PLC0415 - loads boto3
+
         threads = Offload(workers=1, waiting=1, name="ec2")
         server.on_close("calls to EC2", threads.close)
         spot = Ec2SpotPrices(threads, clock.now)

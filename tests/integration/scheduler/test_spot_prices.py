@@ -5,7 +5,8 @@ import pytest
 
 from daylily_runtime import Offload
 from daylily_scheduler.domain.offers import like
-from daylily_scheduler.prices.spot import Ec2SpotPrices, QuotesError, quoted, wanted
+from daylily_scheduler.prices.ec2 import Ec2SpotPrices
+from daylily_scheduler.prices.spot import QuotesError, quoted, wanted
 from tests.support.scheduling import NOW, cluster
 
 pytestmark = pytest.mark.timeout(120)

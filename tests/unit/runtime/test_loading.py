@@ -3,9 +3,14 @@
 import subprocess
 import sys
 
+import pytest
 
-def test_a_replica_loads_neither_awss_libraries_nor_cryptography_before_it_knows_that_it_needs_them():
-    code = "import sys, daylily_state.main; print(*{name.split('.')[0] for name in sys.modules})"
+
+@pytest.mark.parametrize("service", ["state", "scheduler"])
+def test_a_service_loads_neither_awss_libraries_nor_cryptography_before_it_is_told_to_use_them(
+    service,
+):
+    code = f"import sys, daylily_{service}.main; print(*{{n.split('.')[0] for n in sys.modules}})"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
