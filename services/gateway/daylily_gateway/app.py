@@ -56,7 +56,7 @@ def application(context: Context) -> ASGIApp:
             allow_headers=["authorization", "content-type", "last-event-id", ACTOR, REQUEST_ID],
             expose_headers=["link", "retry-after", REQUEST_ID],
         )
-    return Entrance(inside, context.settings, context.measures)
+    return Entrance(inside, context.settings, context.measures, context.spans)
 
 
 # --- what handlers raise ---

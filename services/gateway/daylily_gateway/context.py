@@ -9,6 +9,7 @@ from daylily_gateway.measuring import Measures
 from daylily_gateway.recent import Recent
 from daylily_gateway.services import Services
 from daylily_gateway.settings import GatewaySettings
+from daylily_gateway.spans import NO_SPANS, RequestSpans
 from daylily_runtime import Lifecycle
 
 
@@ -21,6 +22,7 @@ class Context:
     measures: Measures
     lifecycle: Lifecycle
     recent: Recent
+    spans: RequestSpans = NO_SPANS
 
 
 async def _context(request: Request) -> Context:

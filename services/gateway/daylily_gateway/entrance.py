@@ -15,9 +15,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daylily_gateway import caller
 from daylily_gateway.caller import Caller
-from daylily_gateway.measuring import Measures
+from daylily_gateway.measuring import Measures, route_of
 from daylily_gateway.problems import ProblemError, of_gateway
 from daylily_gateway.settings import GatewaySettings
+from daylily_gateway.spans import NO_SPAN, NO_SPANS, RequestSpans
 
 TOKEN_COOKIE: Final = "daylily_token"  # noqa: S105 - its name, not a token
 REQUEST_ID: Final = "x-request-id"
@@ -25,6 +26,8 @@ ACTOR: Final = "x-daylily-actor"
 
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# A stream lasts for hours, and what looks after us would drown the rest.
+_UNTRACED = re.compile(r"/events$|/healthz$|/readyz$|/ui/static/")
 _TOKEN = re.compile(r"[!-~]{1,8192}")
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -37,14 +40,22 @@ class Entrance:
         app: what is inside.
         settings: limits and origins.
         measures: counts each request.
+        spans: makes a span for each request.
     """
 
-    def __init__(self, app: ASGIApp, settings: GatewaySettings, measures: Measures) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: GatewaySettings,
+        measures: Measures,
+        spans: RequestSpans = NO_SPANS,
+    ) -> None:
         self._app = app
         self._most_bytes = settings.max_body_bytes
         self._most_requests = settings.max_requests
         self._origins = frozenset(settings.cors_origins)
         self._measures = measures
+        self._spans = spans
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,13 +68,15 @@ class Entrance:
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
         begun = time.perf_counter()
+        span = NO_SPAN if _UNTRACED.match(scope["path"]) else self._spans.begin(scope, headers)
         self._under_way += 1
         try:
             # Each request has a task and so a context of its own: nothing has to be unbound.
-            structlog.contextvars.bind_contextvars(request_id=request_id)
+            structlog.contextvars.bind_contextvars(request_id=request_id, **span.ids)
             await self._serve(scope, headers, receive, answer)
         finally:
             self._under_way -= 1
+            span.ended(route_of(scope), answer.status)
             if answer.status:
                 self._measures.served(scope, answer.status, time.perf_counter() - begun)
 

@@ -35,7 +35,13 @@ class Measures:
 
     def served(self, scope: Scope, status: int, seconds: float) -> None:
         """An answer ended. Paths are counted by their template: ids would be without end."""
-        route = getattr(scope.get("route"), "path", "")
+        route = route_of(scope)
         self._requests.add(method=scope["method"], route=route, status=str(status))
         if not scope.get("state", {}).get("streams"):
             self._seconds.observe(seconds, route=route)
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the path that a request took; empty where it took none."""
+    found: str = getattr(scope.get("route"), "path", "")
+    return found

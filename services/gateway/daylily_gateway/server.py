@@ -11,14 +11,19 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from daylily_client.spans import NO_SPANS as NO_CALL_SPANS
+from daylily_client.spans import Spans as CallSpans
+from daylily_client.spans import client_spans
 from daylily_gateway.app import application
 from daylily_gateway.context import Context
 from daylily_gateway.measuring import Measures
 from daylily_gateway.recent import Recent
 from daylily_gateway.services import connected
 from daylily_gateway.settings import GatewaySettings
+from daylily_gateway.spans import NO_SPANS, RequestSpans
 from daylily_runtime import BackgroundTaskError, Lifecycle, Metrics, StartError, SystemClock
 from daylily_runtime.exporters import prometheus_page
+from daylily_runtime.spans import exported_spans
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -78,14 +83,17 @@ class GatewayServer:
 
     async def _start(self) -> None:
         settings = self.settings
-        services = await self._resources.enter_async_context(connected(settings))
+        around, inside = self._traces() if settings.tracing else (NO_SPANS, NO_CALL_SPANS)
+        services = await self._resources.enter_async_context(connected(settings, inside))
         if settings.metrics_port is not None:
             page = prometheus_page(self.metrics, settings.host, settings.metrics_port)
             await self._resources.enter_async_context(page)
         recent = Recent(services.own, SystemClock())
         following = asyncio.create_task(recent.run(), name="gateway.recent")
         self._resources.push_async_callback(_ended, following)
-        context = Context(services, settings, Measures(self.metrics), self.lifecycle, recent)
+        context = Context(
+            services, settings, Measures(self.metrics), self.lifecycle, recent, around
+        )
         listening = _bind(settings)
         self._port = listening.getsockname()[1]
         self._http = _Http(_config(application(context), settings))
@@ -96,6 +104,16 @@ class GatewayServer:
                 raise StartError("The gateway's HTTP server ended while it started.")
             await asyncio.sleep(0.005)
         _log.info("listening", address=self.address)
+
+    def _traces(self) -> tuple[RequestSpans, CallSpans]:
+        """Spans around requests, and inside them around the calls of services."""
+        tracing = exported_spans(f"daylily-{self.name}")
+        # Imported here: a gateway without traces does not need the libraries.
+        from daylily_gateway.tracing import HttpSpans  # noqa: PLC0415
+
+        # The first to open is the last to close: what ends before is in the traces as well.
+        self._resources.push_async_callback(tracing.close)
+        return HttpSpans(tracing.provider), client_spans(tracing.provider)
 
     async def stop(self) -> None:
         """Stop in order and return when everything is closed. Safe twice, and before `start`."""

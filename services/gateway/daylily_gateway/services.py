@@ -11,6 +11,7 @@ from daylily_client import (
     ClientOptions,
     TokenFile,
 )
+from daylily_client.spans import NO_SPANS, Spans
 from daylily_client.wire import PlaintextTokenError
 from daylily_gateway import caller
 from daylily_gateway.settings import GatewaySettings
@@ -28,8 +29,11 @@ class Services:
 
 
 @asynccontextmanager
-async def connected(settings: GatewaySettings) -> AsyncIterator[Services]:
-    """The services that the settings name. Nothing is asked yet.
+async def connected(
+    settings: GatewaySettings, tracing: Spans = NO_SPANS
+) -> AsyncIterator[Services]:
+    """The services that the settings name. Nothing is asked yet. `tracing` makes a span for each call
+    that is made for a request.
 
     Raises:
         StartError: an address or a file cannot be used.
@@ -41,12 +45,14 @@ async def connected(settings: GatewaySettings) -> AsyncIterator[Services]:
             acting_for=caller.actor,
             timeout=settings.call_seconds,
             tls=settings.services_tls,
+            tracing=tracing,
         )
         own = replace(
             options,
             token=TokenFile(settings.own_token_file) if settings.own_token_file else None,
             actor=caller.ACTOR,
             acting_for=None,
+            tracing=NO_SPANS,
         )
         services = Services(
             AsyncStateClient(settings.state_address, options),

@@ -84,6 +84,11 @@ class GatewaySettings(Settings):
         default=None,
         description="Port of the page /metrics for Prometheus, on the same host; empty for none.",
     )
+    tracing: bool = Field(
+        default=False,
+        description="Send traces to an OpenTelemetry collector; OTEL_EXPORTER_OTLP_ENDPOINT and its "
+        "kin say where (docs/operations.md).",
+    )
     drain_seconds: Seconds = Field(
         default=8.0, description="Time for requests under way to end when the gateway stops."
     )

@@ -26,7 +26,7 @@ from daylily_runtime.interceptor import CallLayer
 from daylily_runtime.lifecycle import Lifecycle
 from daylily_runtime.metrics import Metrics
 from daylily_runtime.settings import ServerSettings
-from daylily_runtime.spans import Spans
+from daylily_runtime.spans import Spans, exported_spans
 from daylily_runtime.wire import StartError, bind, channel_options, join_address
 
 R = TypeVar("R")
@@ -258,17 +258,7 @@ class Server:
             pass
 
     def _traces(self) -> Spans:
-        try:
-            # Imported here: a server without traces does not need the libraries.
-            from daylily_runtime.tracing import Tracing, TracingSettingsError  # noqa: PLC0415
-        except ImportError:
-            raise StartError(
-                "DAYLILY_TRACING needs OpenTelemetry: pip install 'daylily-runtime[tracing]'."
-            ) from None
-        try:
-            tracing = Tracing(f"daylily-{self.name}", self._span_fields)
-        except TracingSettingsError as error:
-            raise StartError(str(error)) from error
+        tracing = exported_spans(f"daylily-{self.name}", self._span_fields)
         # The first to open is the last to close: what stops before is in the traces as well.
         self.on_close("traces", tracing.close)
         return tracing

@@ -4,11 +4,13 @@
 switched on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias
 
 import grpc
+
+from daylily_runtime.wire import StartError
 
 Value: TypeAlias = str | bool | int | float
 
@@ -52,3 +54,30 @@ class Spans(Protocol):
     def part(self, name: str, attributes: Mapping[str, Value]) -> AbstractContextManager[object]:
         """A span inside the current one; none where there is no current one."""
         ...
+
+    async def close(self) -> None:
+        """Send what is left, for 2 s at most."""
+        ...
+
+
+def exported_spans(service: str, fields: Sequence[str] = ()) -> Spans:
+    """Spans of this process, sent to where OpenTelemetry's own variables say.
+
+    Args:
+        service: name in traces where `OTEL_SERVICE_NAME` gives none.
+        fields: the fields of requests that go into spans of RPCs.
+
+    Raises:
+        StartError: the libraries are missing, or a variable OTEL_… is wrong.
+    """
+    try:
+        # Imported here: who does not trace does not need the libraries.
+        from daylily_runtime.tracing import Tracing, TracingSettingsError  # noqa: PLC0415
+    except ImportError:
+        raise StartError(
+            "DAYLILY_TRACING needs OpenTelemetry: pip install 'daylily-runtime[tracing]'."
+        ) from None
+    try:
+        return Tracing(service, fields)
+    except TracingSettingsError as error:
+        raise StartError(str(error)) from error

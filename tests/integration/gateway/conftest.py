@@ -76,7 +76,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def running_lab(folder: Path, **settings: Any) -> AsyncIterator[Lab]:
+async def running_lab(
+    folder: Path, *, tracing: bool = False, **settings: Any
+) -> AsyncIterator[Lab]:
     """All four, serving. `settings` are the gateway's."""
     async with AsyncExitStack() as stack:
 
@@ -86,10 +88,17 @@ async def running_lab(folder: Path, **settings: Any) -> AsyncIterator[Lab]:
 
         state = await served(
             state_server(
-                StateSettings.load(port=0, sqlite_path=folder / "state.db", drain_seconds=0.5)
+                StateSettings.load(
+                    port=0, sqlite_path=folder / "state.db", drain_seconds=0.5, tracing=tracing
+                )
             )
         )
-        beside = {"port": 0, "state_address": state.address, "drain_seconds": 0.5}
+        beside = {
+            "port": 0,
+            "state_address": state.address,
+            "drain_seconds": 0.5,
+            "tracing": tracing,
+        }
         scheduler = await served(scheduler_server(SchedulerSettings.load(**beside)))
         notifying = NotifierSettings.load(**beside)
         notifier = await served(notifier_server(notifying, notifying.load_config({})))
@@ -101,6 +110,7 @@ async def running_lab(folder: Path, **settings: Any) -> AsyncIterator[Lab]:
                 scheduler_address=scheduler.address,
                 notifier_address=notifier.address,
                 drain_seconds=1,
+                tracing=tracing,
                 **settings,
             )
         )
