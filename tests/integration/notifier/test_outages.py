@@ -19,6 +19,7 @@ from tests.integration.notifier.faults import watched_channel
 from tests.integration.notifier.gate import gate
 from tests.integration.notifier.people import cluster, people
 from tests.support.fast_clock import FastClock
+from tests.support.places import Reply, place
 
 PENDING = delivery_pb2.DELIVERY_STATE_PENDING
 DELIVERED = delivery_pb2.DELIVERY_STATE_DELIVERED
@@ -76,6 +77,37 @@ async def test_a_channel_that_fails_holds_up_no_other(lab, state, topic, fifo_to
         received = await arrived(fifo_topic, 30)
         assert len(await deliveries(state, 30, channel="broken")) == 30
     assert len(received) == 30
+
+
+async def test_a_channel_that_is_away_for_a_day_gets_everything_and_the_other_waits_for_nothing(
+    lab, state
+):
+    away = True
+    async with (
+        place(lambda _: Reply(503 if away else 200)) as bad,
+        place(lambda _: Reply(200)) as good,
+    ):
+        text = f"""\
+        channels:
+          bad: {{kind: webhook, url: '{bad.url}'}}
+          good: {{kind: webhook, url: '{good.url}'}}
+        routes:
+          - {{channels: [bad, good], match: {{event: external}}}}
+        """
+        told = []
+        for hour in range(0, 24, 6):
+            async with lab.running(config(text), owner_id=f"n{hour}"):
+                told.append(f"message at {hour}")
+                await tell(state, told[-1])
+                await deliveries(state, len(told), channel="good", states=[DELIVERED])
+                lab.clock.skip(6 * 3600)
+        assert len(await deliveries(state, 4, channel="bad", states=[PENDING])) == 4
+        away = False
+        async with lab.running(config(text), owner_id="n24"):
+            await deliveries(state, 4, channel="bad", states=[DELIVERED])
+    taken = {request.json["subject"] for request in bad.requests}
+    assert taken == {request.json["subject"] for request in good.requests} == set(told)
+    assert len(good.requests) == 4
 
 
 async def test_an_answer_that_gets_lost_shows_a_fifo_subscriber_nothing_twice(
