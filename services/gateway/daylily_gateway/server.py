@@ -16,9 +16,10 @@ from daylily_client.spans import Spans as CallSpans
 from daylily_client.spans import client_spans
 from daylily_gateway.app import application
 from daylily_gateway.context import Context
+from daylily_gateway.exposure import Exposure
 from daylily_gateway.measuring import Measures
 from daylily_gateway.recent import Recent
-from daylily_gateway.services import connected
+from daylily_gateway.services import Services, connected
 from daylily_gateway.settings import GatewaySettings
 from daylily_gateway.spans import NO_SPANS, RequestSpans
 from daylily_runtime import BackgroundTaskError, Lifecycle, Metrics, StartError, SystemClock
@@ -49,6 +50,7 @@ class GatewayServer:
         self._resources = contextlib.AsyncExitStack()
         self._http: _Http | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._port = 0
 
@@ -88,6 +90,8 @@ class GatewayServer:
         if settings.metrics_port is not None:
             page = prometheus_page(self.metrics, settings.host, settings.metrics_port)
             await self._resources.enter_async_context(page)
+        if settings.is_exposed:
+            await self._look_for_open_services(services)
         recent = Recent(services.own, SystemClock())
         following = asyncio.create_task(recent.run(), name="gateway.recent")
         self._resources.push_async_callback(_ended, following)
@@ -104,6 +108,12 @@ class GatewayServer:
                 raise StartError("The gateway's HTTP server ended while it started.")
             await asyncio.sleep(0.005)
         _log.info("listening", address=self.address)
+
+    async def _look_for_open_services(self, services: Services) -> None:
+        exposure = Exposure(services, SystemClock())
+        await exposure.look()
+        self._looking = asyncio.create_task(exposure.run(), name="gateway.exposure")
+        self._resources.push_async_callback(_ended, self._looking)
 
     def _traces(self) -> tuple[RequestSpans, CallSpans]:
         """Spans around requests, and inside them around the calls of services."""
@@ -130,9 +140,18 @@ class GatewayServer:
         _log.info("stopped", service=self.name)
 
     async def failed(self) -> BackgroundTaskError:
-        """Return what failed, when the HTTP server came to an end by itself."""
+        """Return what failed, when the HTTP server came to an end by itself, or a service turned out to
+        be open to everybody.
+        """
         if self._serving is None:
             raise RuntimeError("the gateway was not started")
+        if self._looking is not None:
+            await asyncio.wait([self._serving, self._looking], return_when="FIRST_COMPLETED")
+            found = self._looking.exception() if _has_failed(self._looking) else None
+            if found is not None:
+                error = BackgroundTaskError(str(found))
+                error.__cause__ = found
+                return error
         await asyncio.wait([self._serving])
         if self.lifecycle.is_stopping:
             await asyncio.Event().wait()
@@ -168,9 +187,13 @@ def _config(app: ASGIApp, settings: GatewaySettings) -> uvicorn.Config:
         raise StartError(f"DAYLILY_TLS_CERT and DAYLILY_TLS_KEY: {error}") from error
 
 
+def _has_failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled()
+
+
 async def _ended(task: asyncio.Task[None]) -> None:
     task.cancel()
-    await asyncio.wait([task])
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _bind(settings: GatewaySettings) -> socket.socket:
