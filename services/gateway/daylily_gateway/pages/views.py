@@ -15,9 +15,11 @@ from daylily_gateway.pages.figures import of_day
 from daylily_gateway.pages.negotiation import PREFIX
 from daylily_gateway.pages.rendering import page
 from daylily_gateway.pages.words import share
+from daylily_gateway.rest.bulk import APPLIES_TO
 from daylily_gateway.rest.listing import Filters, some_worksets
 from daylily_gateway.rest.parameters import Cursor, Text, WorksetId
-from daylily_gateway.rest.words import Priority, State, priority_word, state_word
+from daylily_gateway.rest.queue import by_priority
+from daylily_gateway.rest.words import Priority, State, state_word
 from daylily_gateway.services import Services
 
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
@@ -50,7 +52,7 @@ async def now(request: Request, context: Ctx) -> HTMLResponse:
     return page(
         request,
         "now.html",
-        queue=_queue(depth),
+        queue=by_priority(depth),
         depth=depth,
         running=running.worksets,
         more_running=bool(running.next_page_token),
@@ -244,13 +246,6 @@ async def _or_none(call: Any) -> Any:
         return None
 
 
-def _queue(depth: state_pb2.GetQueueDepthResponse) -> dict[str, dict[str, int]]:
-    counts = {state.value: {rank.value: 0 for rank in Priority} for state in State}
-    for count in depth.counts:
-        counts[state_word(count.state)][priority_word(count.priority)] = count.count
-    return counts
-
-
 def _used(status: Any) -> dict[str, Any]:
     cluster: cluster_pb2.Cluster = status.cluster
     capacity, free = cluster.capacity, status.free
@@ -270,14 +265,7 @@ def _used(status: Any) -> dict[str, Any]:
 def _actions(workset: workset_pb2.Workset) -> frozenset[str]:
     """What an operator can do with it now."""
     state = State(state_word(workset.state))
-    found = set()
-    if state in {State.ERROR, State.IGNORED}:
-        found.add("retry")
-    if state in {State.READY, State.LOCKED, State.IN_PROGRESS, State.ERROR}:
-        found.add("ignore")
-    if state is not State.COMPLETE:
-        found.add("reprioritise")
-    return frozenset(found)
+    return frozenset(action.value for action, states in APPLIES_TO.items() if state in states)
 
 
 def _is_id(text: str) -> bool:

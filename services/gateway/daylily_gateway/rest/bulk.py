@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Final
 
 from daylily.workset.v1 import workset_pb2
 from fastapi import APIRouter
@@ -16,7 +17,7 @@ from daylily_gateway.context import Calls
 from daylily_gateway.problems import ProblemError
 from daylily_gateway.rest.bodies import Body, Text
 from daylily_gateway.rest.listing import Filters, every_workset
-from daylily_gateway.rest.words import Priority, State
+from daylily_gateway.rest.words import Priority, State, state_word
 
 router = APIRouter(tags=["worksets"])
 
@@ -32,11 +33,12 @@ class Action(StrEnum):
     REPRIORITISE = "reprioritise"
 
 
-_APPLIES_TO = {
+APPLIES_TO: Final = {
     Action.RETRY: {State.ERROR, State.IGNORED},
     Action.IGNORE: {State.READY, State.LOCKED, State.IN_PROGRESS, State.ERROR},
     Action.REPRIORITISE: set(State) - {State.COMPLETE},
 }
+"""The states in which an action has something to do."""
 
 
 class Selection(Body):
@@ -173,8 +175,8 @@ async def _selected(
 
 
 def _applies(action: Action, workset: workset_pb2.Workset) -> bool:
-    return _state(workset) in _APPLIES_TO[action]
+    return _state(workset) in APPLIES_TO[action]
 
 
 def _state(workset: workset_pb2.Workset) -> str:
-    return workset_pb2.WorksetState.Name(workset.state).removeprefix("WORKSET_STATE_").lower()
+    return state_word(workset.state)

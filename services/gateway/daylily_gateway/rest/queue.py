@@ -67,7 +67,7 @@ async def queue_stats(calls: Calls) -> dict[str, Any]:
         "error_worksets": states["error"],
         "startable_worksets": depth.ready,
         "waiting_worksets": depth.waiting,
-        "by_priority": _by_priority(depth),
+        "by_priority": by_priority(depth),
         "oldest_ready_seconds": seconds(depth.oldest_ready_age)
         if depth.HasField("oldest_ready_age")
         else None,
@@ -102,7 +102,8 @@ def _by_state(depth: state_pb2.GetQueueDepthResponse) -> dict[str, int]:
     return counts
 
 
-def _by_priority(depth: state_pb2.GetQueueDepthResponse) -> dict[str, dict[str, int]]:
+def by_priority(depth: state_pb2.GetQueueDepthResponse) -> dict[str, dict[str, int]]:
+    """How many worksets there are, by the words of state and priority."""
     counts = {state.value: {priority.value: 0 for priority in Priority} for state in State}
     for count in depth.counts:
         counts[state_word(count.state)][priority_word(count.priority)] = count.count
