@@ -174,7 +174,22 @@ def _listening(guard: "subprocess.Popen[str]", port: int, log: IO[bytes]) -> Dyn
     except TimeoutError as error:
         log.seek(0)
         raise RuntimeError(log.read().decode(errors="replace")) from error
-    return DynamoDBLocal(f"http://127.0.0.1:{port}", pid)
+    server = DynamoDBLocal(f"http://127.0.0.1:{port}", pid)
+    _warm(server)
+    return server
+
+
+def _warm(server: DynamoDBLocal) -> None:
+    """Its first table takes seconds on a busy machine, longer than state waits for an answer."""
+    client = server.client()
+    client.create_table(
+        TableName="first",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    client.delete_table(TableName="first")
+    client.close()
 
 
 def runs(pid: int) -> bool:

@@ -89,15 +89,15 @@ async def dynamodb_replicas(endpoint: Endpoint) -> AsyncIterator[Replicas]:
 
 
 @asynccontextmanager
-async def emptied_replicas(endpoint: Endpoint) -> AsyncIterator[Replicas]:
+async def emptied_replicas(endpoint: Endpoint, *, url: str = "") -> AsyncIterator[Replicas]:
     """Replicas on tables that tests before may have used, and emptied: making tables takes long.
 
-    For tests after which nothing is under way any more.
+    For tests after which nothing is under way any more. They reach the endpoint at `url`, if given.
     """
     free = _free_prefixes.setdefault(endpoint.endpoint_url, [])
     fresh = not free or not await asyncio.to_thread(_exists, endpoint, free[-1])
     prefix = own_prefix() if fresh else free.pop()
-    settings = dynamodb_settings(endpoint, prefix)
+    settings = dynamodb_settings(endpoint, prefix, url=url)
     async with replicas_on(lambda: DynamoDBStore(settings), create=fresh) as replicas:
         yield replicas
     await asyncio.to_thread(_empty, endpoint, prefix)

@@ -1,6 +1,8 @@
 """The faults before DynamoDB, and which requests count as met."""
 
+import asyncio
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -16,16 +18,31 @@ from daylily_state.store.dynamodb import DynamoDBStore
 from tests.chaos import stores
 from tests.chaos.stores import DynamoDBBackend, Met
 from tests.support.faulty_proxy import run_faulty_proxy
-from tests.support.stores import dynamodb_settings
+from tests.support.stores import dynamodb_settings, own_prefix
 from tests.unit.chaos.story import START
 
 ID = "ws-1"
 LOAD = ReadSet(worksets=(ID,), details=(ID,), lanes=(lane_of(SubjectKind.WORKSET, ID),))
 
 
+@pytest.fixture(scope="module")
+def tables(dynamodb_local) -> str:
+    """Their prefix. One test alone writes."""
+
+    async def make() -> None:
+        opened = DynamoDBStore(dynamodb_settings(dynamodb_local, prefix))
+        await opened.create_tables()
+        await opened.close()
+
+    prefix = own_prefix()
+    with ThreadPoolExecutor(1) as thread:  # this one has pytest's loop
+        thread.submit(lambda: asyncio.run(make())).result()
+    return prefix
+
+
 @pytest.fixture
-def backend(dynamodb_local, monkeypatch):
-    monkeypatch.setattr(stores, "PREFIX", f"t{uuid.uuid4().hex[:8]}-")
+def backend(dynamodb_local, tables, monkeypatch):
+    monkeypatch.setattr(stores, "PREFIX", tables)
     with run_faulty_proxy(dynamodb_local.endpoint_url) as proxy:
         yield DynamoDBBackend(dynamodb_local, [proxy])
 
@@ -34,7 +51,6 @@ def backend(dynamodb_local, monkeypatch):
 async def store(backend):
     settings = dynamodb_settings(backend.local, stores.PREFIX, url=backend.proxies[0].url)
     opened = DynamoDBStore(settings)
-    await opened.create_tables()
     yield opened
     await opened.close()
 

@@ -9,11 +9,10 @@ from daylily_state.domain.commit import Committed
 from daylily_state.domain.events import EventType
 from daylily_state.domain.model import WorksetState
 from daylily_state.ports import ProgressPatch, Touch
-from daylily_state.store.dynamodb import DynamoDBStore
 from tests.chaos.timeouts import Trap
 from tests.support.faulty_proxy import run_faulty_proxy
 from tests.support.state_rows import LEASE, NOW, change, commit, load, lock, make_workset, register
-from tests.support.stores import dynamodb_settings, own_prefix
+from tests.support.stores import emptied_replicas
 
 RENEWAL = Touch("ws-1", 1, LEASE, NOW + 2 * LEASE)
 
@@ -26,11 +25,8 @@ def proxy(dynamodb_local):
 
 @pytest.fixture
 async def store(dynamodb_local, proxy):
-    settings = dynamodb_settings(dynamodb_local, own_prefix(), url=proxy.url)
-    opened = DynamoDBStore(settings)
-    await opened.create_tables()
-    yield opened
-    await opened.close()
+    async with emptied_replicas(dynamodb_local, url=proxy.url) as replicas:
+        yield replicas.first
 
 
 async def timeout(store, *, guarded=True):
