@@ -6,30 +6,37 @@ claim waiting, as a monitor with free slots does. Nothing of the policy is writt
 
 import math
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Final, TypeVar
 
 from benchmarks.scheduling.platforms import Site
 from benchmarks.scheduling.policies.base import Inside, Start
-from benchmarks.scheduling.policies.simple import boot_for
 from benchmarks.scheduling.workload import HOUR, Offer
+from daylily_scheduler.domain.advice import creations
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.forecast import Scene, forecast
 from daylily_scheduler.domain.matching import WaitingClaims, match
 from daylily_scheduler.domain.model import Cluster, Estimate, Needs, Workset
+from daylily_scheduler.domain.offers import START
+from daylily_scheduler.domain.offers import Offer as CreatedCluster
 from daylily_scheduler.domain.resources import Resources
 from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 from daylily_scheduler.domain.runtimes import Run, RunTimes, estimate_hours, kind_of
 from daylily_scheduler.domain.scores import Promise, Scores
 
 T = TypeVar("T")
+Kind = tuple[str, int, int, float, float]
+"""Of a site: zone, vCPUs, slots, dollars for a vCPU-hour and for an hour."""
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 # Clusters here report whenever they should: none falls silent.
 REPORT_INTERVAL: Final = timedelta(days=36500)
 # As the service is set by default.
 DEFAULT_RUN_HOURS: Final = 8.0
+# How often advice on clusters is asked for while something waits.
+ADVICE_SECONDS: Final = 300.0
 
 
 def moment(seconds: float) -> datetime:
@@ -58,6 +65,9 @@ class Daylily:
         self._versions: dict[str, int] = {}
         self._offers: dict[str, Offer] = {}
         self._clusters: dict[str, int] = {}
+        self._booting: dict[str, datetime] = {}
+        self._advice_due = 0.0
+        self._elastic = False
 
     def arrive(self, offer: Offer, now: float) -> None:
         workset_id = offer.workset_id
@@ -131,12 +141,44 @@ class Daylily:
 
     def next_due(self, now: float) -> float | None:
         due = self._book.next_due(moment(now))
-        return None if due is None else seconds(due)
+        times = [] if due is None else [seconds(due)]
+        if self._elastic and self._offers:
+            times.append(self._advice_due)
+        return min(times, default=None)
 
     def wanted(self, now: float, offered: Iterable[Site], booting: Iterable[Site]) -> list[str]:
-        del now
-        waiting = sorted(self._offers.values(), key=lambda offer: (offer.priority, offer.arrival))
-        return boot_for(waiting, list(offered), list(booting))
+        """What the service's own advice would create, asked now and then by whoever acts on it."""
+        if not self._offers or now < self._advice_due:
+            return []
+        self._elastic = True
+        self._advice_due = now + ADVICE_SECONDS
+        at = moment(now)
+        on_their_way = {site.name: site for site in booting}
+        self._booting = {
+            name: since for name, since in self._booting.items() if name in on_their_way
+        }
+        by_offer: dict[Kind, list[str]] = {}
+        for site in offered:
+            by_offer.setdefault(
+                (site.zone, site.vcpus, site.slots, site.price, site.fixed), []
+            ).append(site.name)
+        if not by_offer:
+            return []
+        scene = replace(
+            Scene.of(self._book, at),
+            starting=tuple(
+                (self._booting[name] + START, _cluster(site, at))
+                for name, site in sorted(on_their_way.items())
+            ),
+        )
+        offers = {_offer(kind, len(names)): names for kind, names in by_offer.items()}
+        chosen: list[str] = []
+        for creation in _result(
+            creations(scene, self._times, tuple(offers), self._book.rules.crowding)
+        ):
+            chosen += offers[creation.offer][: creation.count]
+        self._booting |= dict.fromkeys(chosen, at)
+        return chosen
 
     def wait_p90(self, workset_id: str, now: float) -> float | None:
         """As `EstimateWait` of the service answers, and kept for its test as there."""
@@ -154,19 +196,7 @@ class Daylily:
 
     def _put_cluster(self, site: Site, now: float) -> None:
         version = self._clusters[site.name] = self._clusters.get(site.name, 0) + 1
-        self._book.put_cluster(
-            Cluster(
-                cluster_name=site.name,
-                capacity=Resources(vcpus=site.vcpus, slots=site.slots),
-                heard_at=moment(now),
-                zone=site.zone,
-                price_per_vcpu_hour_usd=site.price,
-                fixed_cost_per_hour_usd=site.fixed,
-                report_interval=REPORT_INTERVAL,
-                version=version,
-            ),
-            moment(now),
-        )
+        self._book.put_cluster(_cluster(site, moment(now), version), moment(now))
 
     def _claim(self, name: str) -> None:
         self._claims.add(next(self._numbers), name)
@@ -175,6 +205,32 @@ class Daylily:
     def _version(self, workset_id: str) -> int:
         version = self._versions[workset_id] = self._versions.get(workset_id, 0) + 1
         return version
+
+
+def _cluster(site: Site, at: datetime, version: int = 1) -> Cluster:
+    return Cluster(
+        cluster_name=site.name,
+        capacity=Resources(vcpus=site.vcpus, slots=site.slots),
+        heard_at=at,
+        zone=site.zone,
+        price_per_vcpu_hour_usd=site.price,
+        fixed_cost_per_hour_usd=site.fixed,
+        report_interval=REPORT_INTERVAL,
+        version=version,
+    )
+
+
+def _offer(kind: Kind, most: int) -> CreatedCluster:
+    zone, vcpus, slots, price, fixed = kind
+    return CreatedCluster(
+        region="",
+        zone=zone,
+        instance_types=frozenset(),
+        size=Resources(vcpus=vcpus, slots=slots),
+        price_per_vcpu_hour_usd=price,
+        fixed_cost_per_hour_usd=fixed,
+        most=most,
+    )
 
 
 def _result(steps: Generator[None, None, T]) -> T:

@@ -123,6 +123,22 @@ def test_the_fixed_cost_decides_whether_one_is_worth_it():
     assert advised(known, replace(OFFER, fixed_cost_per_hour_usd=0.1))
 
 
+def test_who_creates_whatever_is_advised_counts_those_that_come_later_as_well():
+    known = book(cluster("c1", slots=1), running("r", NOW - timedelta(hours=2)), job("n"))
+    scene = Scene.of(known, NOW, most=MOST_PLANNED)
+    assert finish(creations(scene, run_times(), (OFFER,))) == ()
+    (advice,) = finish(creations(scene, run_times(), (OFFER,), crowding=8.0))
+    assert advice.saving_usd == pytest.approx(8 * 1.75 - 4.75, abs=0.1)
+
+
+def test_what_is_being_created_is_not_advised_again():
+    known = book(cluster("c1", slots=1), running("r"), job("u", priority=Priority.URGENT))
+    scene = Scene.of(known, NOW, most=MOST_PLANNED)
+    assert finish(creations(scene, run_times(), (OFFER,)))
+    there = replace(scene, starting=((NOW + OFFER.start, OFFER.as_cluster("new", NOW)),))
+    assert finish(creations(there, run_times(), (OFFER,))) == ()
+
+
 def test_cheaper_work_is_a_reason_of_its_own():
     known = book(
         cluster("c1", price=0.20, slots=1), running("r", NOW - timedelta(hours=2)), job("n")

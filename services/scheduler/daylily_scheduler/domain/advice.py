@@ -87,13 +87,22 @@ class _Plan:
 
 
 def creations(
-    scene: Scene, times: RunTimes, offers: Sequence[Offer]
+    scene: Scene, times: RunTimes, offers: Sequence[Offer], crowding: float = 1.0
 ) -> Generator[None, None, tuple[Creation, ...]]:
-    """The clusters worth creating now. A generator, as `forecast`: its return value is the advice."""
+    """The clusters worth creating now. A generator, as `forecast`: its return value is the advice.
+
+    Args:
+        scene: what it begins with; clusters that are being created are among its `starting`.
+        times: what was learned of run times.
+        offers: what can be created.
+        crowding: how many worksets' waiting that of one stands for. 1 counts those that wait now, for
+            advice to people. Who creates whatever is advised, at every change, does better with the
+            plan's own (`Rules.crowding`): those that come later find the cluster there.
+    """
     wanted = _worth_trying(scene, offers)
     plan = _Plan()
     play = yield from _played(scene, times, plan)
-    before = account = _account(scene, times, plan, play)
+    before = account = _account(scene, times, plan, play, crowding)
     while wanted and len(plan.made) < MOST_CREATIONS:
         best: tuple[float, _Plan, Play, _Account] | None = None
         # One that is not worth it now hardly is beside more of another: it is tried no more.
@@ -103,7 +112,7 @@ def creations(
                 continue
             larger = plan.with_one_more(offer)
             found = yield from _played(scene, times, larger)
-            cost = _account(scene, times, larger, found)
+            cost = _account(scene, times, larger, found, crowding)
             saving = account.total_usd - cost.total_usd
             # One that runs nothing may still change what goes where, by chance: that is no advice.
             runs_something = larger.made[-1][0] in found.clusters.values()
@@ -163,8 +172,9 @@ def _played(scene: Scene, times: RunTimes, plan: _Plan) -> Generator[None, None,
     return (yield from play_once(scene, times, joining))
 
 
-def _account(scene: Scene, times: RunTimes, plan: _Plan, play: Play) -> _Account:
-    prices = {cluster.cluster_name: cluster.price_per_vcpu_hour_usd for cluster in scene.clusters}
+def _account(scene: Scene, times: RunTimes, plan: _Plan, play: Play, crowding: float) -> _Account:
+    there = (*scene.clusters, *(cluster for _, cluster in scene.starting))
+    prices = {cluster.cluster_name: cluster.price_per_vcpu_hour_usd for cluster in there}
     prices.update((name, offer.price_per_vcpu_hour_usd) for name, offer in plan.made)
     cheapest = min(prices.values(), default=0.0)
     waiting = work = waited = 0.0
@@ -181,7 +191,7 @@ def _account(scene: Scene, times: RunTimes, plan: _Plan, play: Play) -> _Account
         offer.fixed_cost_per_hour_usd * exists
         for (_, offer), exists in zip(plan.made, _hours_of_new(plan, play), strict=True)
     )
-    return _Account(waiting, work, fixed, waited)
+    return _Account(crowding * waiting, work, fixed, waited)
 
 
 def _hours_of_new(plan: _Plan, play: Play) -> list[float]:

@@ -47,7 +47,10 @@ Step = Generator[None, None, None]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a forecast begins with: the contents of a book at one moment, cheap to take."""
+    """What a forecast begins with: the contents of a book at one moment, cheap to take.
+
+    `starting` are clusters that are being created, with when they take work.
+    """
 
     now: datetime
     clusters: tuple[Cluster, ...]
@@ -57,6 +60,7 @@ class Scene:
     # Worksets that wait beyond those of `queued`.
     beyond: int
     rules: Rules = DEFAULT_RULES
+    starting: tuple[tuple[datetime, Cluster], ...] = ()
 
     @classmethod
     def of(
@@ -186,7 +190,9 @@ class _Game:
         self._scene = scene
         self._times = times
         self._draw = draw
-        self._joining = sorted(joining, key=lambda join: (join[0], join[1].cluster_name))
+        self._joining = sorted(
+            (*scene.starting, *joining), key=lambda join: (join[0], join[1].cluster_name)
+        )
         self._bases = bases
         self._after = set(after)
         rules = scene.rules
