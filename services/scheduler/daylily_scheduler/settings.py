@@ -61,7 +61,7 @@ class SchedulerSettings(ServerSettings):
         "shorter waits on dearer clusters.",
     )
     low_rises_after_hours: float = Field(
-        default=12.0,
+        default=6.0,
         gt=0,
         le=8760,
         description="Age at which a low workset counts as normal.",
@@ -80,7 +80,7 @@ class SchedulerSettings(ServerSettings):
         "it would meet its deadline.",
     )
     share_handicap_hours: float = Field(
-        default=50.0,
+        default=12.0,
         ge=0,
         le=8760,
         description="How much later than registered the worksets of a customer stand that runs on all "

@@ -23,8 +23,8 @@ def hours(number):
 @pytest.mark.parametrize(
     ("priority", "age_h", "counts_as", "until_h"),
     [
-        (Priority.LOW, 0, Priority.LOW, 12),
-        (Priority.LOW, 12, Priority.NORMAL, 72),
+        (Priority.LOW, 0, Priority.LOW, 6),
+        (Priority.LOW, 6, Priority.NORMAL, 72),
         (Priority.LOW, 72, Priority.URGENT, None),
         (Priority.NORMAL, 12, Priority.NORMAL, 72),
         (Priority.NORMAL, 72, Priority.URGENT, None),
@@ -99,9 +99,9 @@ def test_nobody_waits_behind_what_comes_later_than_a_bound(
 def test_the_queue_files_anew_what_rose():
     queue = Queue()
     queue.put(workset("low", priority=Priority.LOW, age_s=0), NOW)
-    assert queue.next_due == NOW + 12 * HOUR
-    assert queue.advance(NOW + 11 * HOUR) == []
-    assert queue.advance(NOW + 12 * HOUR) == ["low"]
+    assert queue.next_due == NOW + 6 * HOUR
+    assert queue.advance(NOW + 5 * HOUR) == []
+    assert queue.advance(NOW + 6 * HOUR) == ["low"]
     assert [queue.startable(priority) for priority in Priority] == [0, 1, 0]
 
 

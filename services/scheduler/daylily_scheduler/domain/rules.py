@@ -43,10 +43,10 @@ class Rules:
     crowding: float = 8.0
     hours_per_hour: float = 5.0
     low_handicap: timedelta = timedelta(hours=16)
-    low_rises_after: timedelta = timedelta(hours=12)
+    low_rises_after: timedelta = timedelta(hours=6)
     normal_rises_after: timedelta = timedelta(hours=72)
     deadline_slack: timedelta = timedelta(hours=1)
-    share_handicap: timedelta = timedelta(hours=50)
+    share_handicap: timedelta = timedelta(hours=12)
     most_share_handicap: timedelta = timedelta(hours=24)
     plan_looks: int = 1000
     most_planned: int = 16
