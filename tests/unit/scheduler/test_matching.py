@@ -129,6 +129,19 @@ def test_a_customer_that_reaches_its_limit_halfway_gets_no_more():
     assert list(given(known, waiting).values()) == ["other"]
 
 
+def test_a_cluster_that_fell_silent_a_moment_ago_gets_nothing():
+    # A plan is made for the last full ten seconds: the cluster still reported then.
+    later = NOW + timedelta(seconds=9)
+    heard_at = later - timedelta(seconds=181)
+    known = book(cluster("c1", heard_at=heard_at), workset("w"))
+    waiting = WaitingClaims()
+    waiting.add(0, "c1")
+    known.advance(later)
+    known.look_again("c1")
+    assert given(known, waiting, later) == {}
+    assert "c1" not in known.fleet.running(later)
+
+
 def test_what_packs_tighter_where_a_claim_was_a_moment_ago_is_kept_if_that_saves_fixed_costs():
     known = book(cluster("c1", fixed=1.0), cluster("c2", fixed=1.0))
     waiting = waiting_for(known, "c1", "c2")

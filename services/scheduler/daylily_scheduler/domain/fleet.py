@@ -33,7 +33,7 @@ class Fleet:
         self._free: dict[str, Resources] = {}
         self._running: dict[str, Cluster] = {}
         self._offered: frozenset[str] = frozenset()
-        self._running_from: datetime | None = None
+        self._running_found = False
         self._running_until: datetime | None = None
         self._by_price: list[Cluster] = []
         self._on: dict[str, dict[str, Reservation]] = {}
@@ -95,13 +95,13 @@ class Fleet:
         return workset_id in self._reservations
 
     def running(self, now: datetime) -> dict[str, Cluster]:
-        """The clusters that may get work: neither draining nor silent."""
-        fresh = (
-            self._running_from is not None
-            and self._running_from <= now
-            and (self._running_until is None or now < self._running_until)
+        """The clusters that may get work: neither draining nor silent. A cluster that was found silent
+        stays so until it is heard from, also for a plan that is made as of a moment ago.
+        """
+        stale = not self._running_found or (
+            self._running_until is not None and now >= self._running_until
         )
-        if not fresh:
+        if stale:
             self._find_running(now)
         return self._running
 
@@ -139,7 +139,7 @@ class Fleet:
         if known is None or refused is not None or not _same_place(cluster, known):
             self._change(cluster.cluster_name)
         self._recount(cluster.cluster_name)
-        self._running_from = None
+        self._running_found = False
         return True
 
     def remove(self, name: str) -> None:
@@ -147,14 +147,14 @@ class Fleet:
             self._change(name)
             self._refused.pop(name, None)
             self._free.pop(name, None)
-            self._running_from = None
+            self._running_found = False
 
     def hear(self, name: str, at: datetime) -> None:
         """The cluster gave a sign of life."""
         known = self._clusters.get(name)
         if known is not None and known.heard_at < at:
             self._clusters[name] = replace(known, heard_at=at)
-            self._running_from = None
+            self._running_found = False
 
     def reserve(
         self,
@@ -234,7 +234,7 @@ class Fleet:
         self._running = running
         self._by_price = sorted(running.values(), key=_price_then_name)
         self._offered = frozenset().union(*(c.instance_types for c in self._running.values()))
-        self._running_from = now
+        self._running_found = True
         self._running_until = min((c.silent_at for c in self._running.values()), default=None)
 
 
