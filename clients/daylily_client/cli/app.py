@@ -12,6 +12,7 @@ import click
 from daylily_client.cli import failures, plugins
 from daylily_client.cli.commands import (
     advice,
+    bulk,
     clusters,
     completion,
     customers,
@@ -196,6 +197,7 @@ for command in (
     locks.unlock,
     states.set_state,
     states.retry,
+    bulk.bulk,
     states.ignore,
     update.update,
     queue.queue,

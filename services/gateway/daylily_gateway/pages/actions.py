@@ -1,6 +1,6 @@
 """What people do on the pages: forms that are sent, and lead back to a page."""
 
-from enum import StrEnum
+from enum import Enum
 from http import HTTPStatus
 from typing import Annotated, Final, TypeVar
 from urllib.parse import quote, urlsplit
@@ -10,12 +10,13 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from daylily_client.actions import Action
 from daylily_gateway.context import Calls
 from daylily_gateway.entrance import TOKEN_COOKIE
 from daylily_gateway.pages.negotiation import PREFIX
 from daylily_gateway.pages.rendering import page
 from daylily_gateway.problems import ProblemError
-from daylily_gateway.rest.bulk import Action, BulkRequest, Selection, act
+from daylily_gateway.rest.bulk import BulkRequest, Selection, act
 from daylily_gateway.rest.parameters import Name, Text, WorksetId
 from daylily_gateway.rest.words import Priority, State
 
@@ -23,7 +24,7 @@ router = APIRouter(prefix=PREFIX, include_in_schema=False)
 
 _Field = Annotated[str, Form(max_length=65_536)]
 _Many = Annotated[list[str], Form(default_factory=list, max_length=500)]
-Word = TypeVar("Word", bound=StrEnum)
+Word = TypeVar("Word", bound=Enum)
 
 _TOKEN_SECONDS: Final = 12 * 3600
 

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from daylily_client import DaylilyError, FailedPrecondition, NotFound
+from daylily_client.actions import APPLIES_TO
 from daylily_gateway.context import Calls, Ctx
 from daylily_gateway.pages.bars import of_customers
 from daylily_gateway.pages.figures import of_day
 from daylily_gateway.pages.negotiation import PREFIX
 from daylily_gateway.pages.rendering import page
 from daylily_gateway.pages.words import share
-from daylily_gateway.rest.bulk import APPLIES_TO
 from daylily_gateway.rest.listing import Filters, some_worksets
 from daylily_gateway.rest.parameters import Cursor, Text, WorksetId
 from daylily_gateway.rest.queue import by_priority
-from daylily_gateway.rest.words import Priority, State, state_word
+from daylily_gateway.rest.words import Priority, State
 from daylily_gateway.services import Services
 
 router = APIRouter(prefix=PREFIX, include_in_schema=False)
@@ -264,8 +264,9 @@ def _used(status: Any) -> dict[str, Any]:
 
 def _actions(workset: workset_pb2.Workset) -> frozenset[str]:
     """What an operator can do with it now."""
-    state = State(state_word(workset.state))
-    return frozenset(action.value for action, states in APPLIES_TO.items() if state in states)
+    return frozenset(
+        action.value for action, states in APPLIES_TO.items() if workset.state in states
+    )
 
 
 def _is_id(text: str) -> bool:

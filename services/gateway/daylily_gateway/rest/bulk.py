@@ -3,9 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from enum import StrEnum
 from http import HTTPStatus
-from typing import Final
 
 from daylily.workset.v1 import workset_pb2
 from fastapi import APIRouter
@@ -13,6 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from pydantic import AwareDatetime, BaseModel, Field
 
 from daylily_client import AsyncStateClient, DaylilyError
+from daylily_client.actions import APPLIES_TO, Action
 from daylily_gateway.context import Calls
 from daylily_gateway.problems import ProblemError
 from daylily_gateway.rest.bodies import Body, Text
@@ -23,22 +22,6 @@ router = APIRouter(tags=["worksets"])
 
 _AT_ONCE = 16
 _SHOWN = 100
-
-
-class Action(StrEnum):
-    """What to do with each."""
-
-    RETRY = "retry"
-    IGNORE = "ignore"
-    REPRIORITISE = "reprioritise"
-
-
-APPLIES_TO: Final = {
-    Action.RETRY: {State.ERROR, State.IGNORED},
-    Action.IGNORE: {State.READY, State.LOCKED, State.IN_PROGRESS, State.ERROR},
-    Action.REPRIORITISE: set(State) - {State.COMPLETE},
-}
-"""The states in which an action has something to do."""
 
 
 class Selection(Body):
@@ -175,7 +158,7 @@ async def _selected(
 
 
 def _applies(action: Action, workset: workset_pb2.Workset) -> bool:
-    return _state(workset) in APPLIES_TO[action]
+    return workset.state in APPLIES_TO[action]
 
 
 def _state(workset: workset_pb2.Workset) -> str:
