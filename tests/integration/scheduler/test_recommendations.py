@@ -57,6 +57,9 @@ async def test_worksets_that_wait_are_worth_a_cluster_of_the_operators_table(sys
     assert (creation.size.vcpus, creation.size.memory_gb) == (96, 384)
     assert (creation.price_per_vcpu_hour_usd, creation.fixed_cost_per_hour_usd) == (0.04, 1.0)
     assert creation.saving_usd > 50
+    items = {item.kind: item.usd for item in creation.cost_items}
+    assert items.keys() == {"compute", "start", "fixed", "idle"}
+    assert sum(items.values()) == pytest.approx(creation.cost_usd)
     assert creation.cost_usd == pytest.approx(2 * (96 * 4 * 0.04 + 4.75), rel=0.02)
     assert 11 * 3600 < creation.wait_saved.seconds < 12 * 3600
     assert "2 more clusters of 96 vCPUs" in creation.reason

@@ -80,6 +80,9 @@ def test_urgent_worksets_behind_a_long_run_get_a_cluster_each():
     assert advice.wait_saved_hours == pytest.approx(4 + 8 - 2 * 0.25, abs=0.01)
     assert advice.fixed_usd == pytest.approx(2 * 4.75, abs=0.01)
     assert advice.cost_usd == pytest.approx(9.5 + 2 * 96 * 4 * 0.04, abs=0.01)
+    assert {item.kind: item.usd for item in advice.items} == pytest.approx(
+        {"compute": 2 * 96 * 4 * 0.04, "start": 0.5, "fixed": 2 * 4.0, "idle": 1.0}, abs=0.01
+    )
     assert advice.saving_usd == pytest.approx(8 * 11.5 - 9.5, abs=0.1)
     assert advice.reason == (
         "2 more clusters of 96 vCPUs (c7i.24xlarge, us-west-2a) at $0.04 a vCPU-hour would run "

@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from daylily_client.values import timestamp
 from daylily_scheduler.domain.advice import Creation, Deletion
+from daylily_scheduler.domain.cost import CostItem
 from daylily_scheduler.domain.fleet import Fleet
 from daylily_scheduler.domain.model import Workset
 from daylily_scheduler.domain.placement import Placement
@@ -37,12 +38,16 @@ def reasons(of: Iterable[Reason]) -> list[pb.WaitReason]:
     return [reason(one) for one in of]
 
 
+def cost_items(of: Iterable[CostItem]) -> list[pb.CostItem]:
+    return [pb.CostItem(kind=item.kind, usd=item.usd) for item in of]
+
+
 def placement(of: Placement) -> pb.Placement:
     return pb.Placement(
         cluster_name=of.cluster_name,
         feasible=of.feasible,
         cost_usd=of.cost_usd,
-        cost_items=[pb.CostItem(kind=item.kind, usd=item.usd) for item in of.items],
+        cost_items=cost_items(of.items),
         rejections=reasons(of.rejections),
     )
 
@@ -113,6 +118,7 @@ def recommendation(
                 workset_ids=each.workset_ids[:WORKSETS_NAMED],
                 workset_count=len(each.workset_ids),
                 cost_usd=each.cost_usd,
+                cost_items=cost_items(each.items),
                 saving_usd=each.saving_usd,
                 wait_saved=hours(each.wait_saved_hours),
                 reason=each.reason,

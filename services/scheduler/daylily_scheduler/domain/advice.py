@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.cost import COMPUTE, FIXED, IDLE, START, CostItem, total_usd
 from daylily_scheduler.domain.forecast import Forecast, Play, Scene, play_once
 from daylily_scheduler.domain.model import Cluster, Workset
 from daylily_scheduler.domain.offers import Offer, order
@@ -35,18 +36,25 @@ DUE_SOON_HOURS = 1.0
 class Creation:
     """So many clusters of a kind, and what they would do.
 
-    Dollars of all of them together: `cost_usd` in all, of which `fixed_usd` is what they cost beyond the
-    work; `saving_usd` is what is saved after that. `wait_saved_hours` is the sum over all worksets that wait.
+    Dollars of all of them together: `items` of what they cost, `cost_usd` in all, of which `fixed_usd` is
+    beyond the work; `saving_usd` is what is saved after that. `wait_saved_hours` is the sum over all worksets that wait.
     """
 
     offer: Offer
     count: int
     workset_ids: tuple[str, ...]
-    cost_usd: float
-    fixed_usd: float
+    items: tuple[CostItem, ...]
     saving_usd: float
     wait_saved_hours: float
     reason: str
+
+    @property
+    def cost_usd(self) -> float:
+        return total_usd(self.items)
+
+    @property
+    def fixed_usd(self) -> float:
+        return math.fsum(item.usd for item in self.items if item.kind != COMPUTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,25 +242,34 @@ def _creations(
     found = []
     for offer, count in offers.items():
         share = work_of[offer] / whole
-        fixed = math.fsum(
-            exists[name] * offer.fixed_cost_per_hour_usd
-            for name, other in plan.made
-            if other == offer
-        )
-        cost = fixed + work_of[offer] * offer.price_per_vcpu_hour_usd
+        hours = math.fsum(exists[name] for name, other in plan.made if other == offer)
+        items = _items(offer, count, hours, work_of[offer])
+        fixed = math.fsum(item.usd for item in items if item.kind != COMPUTE)
         found.append(
             Creation(
                 offer=offer,
                 count=count,
                 workset_ids=ids_of[offer],
-                cost_usd=cost,
-                fixed_usd=fixed,
+                items=items,
                 saving_usd=saved * share,
                 wait_saved_hours=sooner * share,
                 reason=_why(offer, count, len(ids_of[offer]), sooner * share, fixed),
             )
         )
     return found
+
+
+def _items(offer: Offer, count: int, hours: float, vcpu_hours: float) -> tuple[CostItem, ...]:
+    """What so many clusters cost that exist for so many hours together and do this work."""
+    hour = timedelta(hours=1)
+    starting, idle = count * offer.start / hour, count * offer.idle_shutdown / hour
+    usd = offer.fixed_cost_per_hour_usd
+    return (
+        CostItem(COMPUTE, vcpu_hours * offer.price_per_vcpu_hour_usd),
+        CostItem(START, usd * starting),
+        CostItem(FIXED, usd * max(hours - starting - idle, 0.0)),
+        CostItem(IDLE, usd * idle),
+    )
 
 
 def _why(offer: Offer, count: int, worksets: int, sooner: float, fixed: float) -> str:

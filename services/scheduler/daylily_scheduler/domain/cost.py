@@ -9,6 +9,9 @@ from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 COMPUTE = "compute"
 TRANSFER = "transfer"
 IDLE = "idle"
+# Of a cluster to create: until it takes work, and while it has some.
+START = "start"
+FIXED = "fixed"
 
 
 @dataclass(frozen=True, slots=True)

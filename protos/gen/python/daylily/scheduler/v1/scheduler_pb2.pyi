@@ -143,7 +143,9 @@ class CostItem(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     USD_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
-    """compute, transfer, idle or start."""
+    """compute, transfer or idle; of a cluster to create also start, until it takes work, and fixed, while
+    it has some.
+    """
     usd: _builtins.float
     def __init__(
         self,
@@ -888,6 +890,7 @@ class RecommendClustersResponse(_message.Message):
         PRICE_PER_VCPU_HOUR_USD_FIELD_NUMBER: _builtins.int
         FIXED_COST_PER_HOUR_USD_FIELD_NUMBER: _builtins.int
         WORKSET_COUNT_FIELD_NUMBER: _builtins.int
+        COST_ITEMS_FIELD_NUMBER: _builtins.int
         count: _builtins.int
         availability_zone: _builtins.str
         cost_usd: _builtins.float
@@ -919,6 +922,10 @@ class RecommendClustersResponse(_message.Message):
         def wait_saved(self) -> _duration_pb2.Duration:
             """Of all these worksets together."""
 
+        @_builtins.property
+        def cost_items(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostItem]:
+            """What cost_usd is made of."""
+
         def __init__(
             self,
             *,
@@ -935,10 +942,11 @@ class RecommendClustersResponse(_message.Message):
             price_per_vcpu_hour_usd: _builtins.float = ...,
             fixed_cost_per_hour_usd: _builtins.float = ...,
             workset_count: _builtins.int = ...,
+            cost_items: _abc.Iterable[Global___CostItem] | None = ...,
         ) -> None: ...
         _HasFieldArgType: _TypeAlias = _typing.Literal["size", b"size", "wait_saved", b"wait_saved"]  # noqa: Y015
         def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["availability_zone", b"availability_zone", "cost_usd", b"cost_usd", "count", b"count", "fixed_cost_per_hour_usd", b"fixed_cost_per_hour_usd", "instance_types", b"instance_types", "price_per_vcpu_hour_usd", b"price_per_vcpu_hour_usd", "reason", b"reason", "region", b"region", "saving_usd", b"saving_usd", "size", b"size", "wait_saved", b"wait_saved", "workset_count", b"workset_count", "workset_ids", b"workset_ids"]  # noqa: Y015
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["availability_zone", b"availability_zone", "cost_items", b"cost_items", "cost_usd", b"cost_usd", "count", b"count", "fixed_cost_per_hour_usd", b"fixed_cost_per_hour_usd", "instance_types", b"instance_types", "price_per_vcpu_hour_usd", b"price_per_vcpu_hour_usd", "reason", b"reason", "region", b"region", "saving_usd", b"saving_usd", "size", b"size", "wait_saved", b"wait_saved", "workset_count", b"workset_count", "workset_ids", b"workset_ids"]  # noqa: Y015
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
