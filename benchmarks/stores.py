@@ -16,7 +16,6 @@ from daylily_state.domain.model import Workset, WorksetState
 from daylily_state.domain.records import Snapshot
 from daylily_state.ports import Store
 from daylily_state.store.dynamodb import DynamoDBStore
-from daylily_state.store.dynamodb.client import Client
 from daylily_state.store.dynamodb.tables import WORKSETS
 from daylily_state.store.dynamodb.worksets import workset_from
 from daylily_state.store.sqlite import SqliteStore
@@ -32,6 +31,9 @@ def add_store_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", choices=KINDS, default=KINDS[0], help="DynamoDB Local, or a SQLite file"
     )
+
+
+_KEYS_AT_ONCE = 100  # of a BatchGetItem
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,20 @@ class Filled:
             )
             db.close()
         else:
-            client = Client(dynamodb_settings(*self.place))
-            yield from map(workset_from, client.scan(WORKSETS))
-            client.close()
+            # By their keys, as DynamoDB Local fails to scan a table of this size.
+            local, prefix = self.place
+            client, table = local.client(), f"{prefix}{WORKSETS}"
+            for first in range(0, self.worksets, _KEYS_AT_ONCE):
+                keys = [
+                    {"id": {"S": f"ws-{number}"}}
+                    for number in range(first, min(first + _KEYS_AT_ONCE, self.worksets))
+                ]
+                answer = client.batch_get_item(
+                    RequestItems={table: {"Keys": keys, "ConsistentRead": True}}
+                )
+                if answer["UnprocessedKeys"] or len(answer["Responses"][table]) != len(keys):
+                    raise RuntimeError(f"not every row from ws-{first} on could be read")
+                yield from map(workset_from, answer["Responses"][table])
 
 
 @dataclass(frozen=True)
