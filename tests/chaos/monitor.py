@@ -209,6 +209,8 @@ class ChaosMonitor:
         ids = [workset.workset_id for workset in listed.worksets]
         self._known.extend(ids)
         target = ids[0] if self._lucky(0.85) else self._dice.choice(ids)
+        # Who is in no hurry thinks it over meanwhile: races do not depend on how fast a machine is.
+        await asyncio.sleep(self._dice.uniform(0, 2 * self._given.rest))
         await self._acquire(target, looked=looked)
 
     async def _lock_what_is_not_ready(self) -> None:

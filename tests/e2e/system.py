@@ -190,9 +190,7 @@ class MonitorProcess:
     def pids(self) -> Sequence[int]:
         """Processes that scripts wrote down in the file `pids` of their work directories."""
         return [
-            int(word)
-            for file in self.workdir.glob("*/attempt-*/work/pids")
-            for word in file.read_text().split()
+            int(word) for file in self.workdir.rglob("pids") for word in file.read_text().split()
         ]
 
     def ensure_ended(self) -> None:

@@ -104,6 +104,8 @@ def shared_dynamodb_local(folder: Path) -> Iterator[DynamoDBLocal]:
     with (folder / "dynamodb-local.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not known.exists():
+            # Whoever tried before may have failed halfway, or skipped for want of a tool.
+            alive.unlink(missing_ok=True)
             os.mkfifo(alive)
             # For writing as well, or opening it would wait for somebody who writes.
             with open_fd(alive, os.O_RDWR) as held, open_fd(alive, os.O_RDONLY) as stdin:

@@ -29,6 +29,15 @@ async def recorded(state, channel, count):
     await until(there)
 
 
+async def four_failed(state):
+    """ws-0 to ws-3 fail, and the pager has been told."""
+    for number in range(4):
+        await register(state, f"ws-{number}")
+        await fail(state, f"ws-{number}")
+    await recorded(state, "pager", 4)
+    await all_finished(state, 40)
+
+
 def counted(requests):
     """How many troubles the messages of a channel account for."""
     return sum(int(request.json["attributes"].get("count", "1")) for request in requests)
@@ -60,11 +69,7 @@ async def test_a_cluster_that_dies_is_three_messages_at_most_and_none_is_left_ou
 
 async def test_the_incident_of_a_digest_is_resolved_with_the_last_of_its_troubles(lab, state):
     async with people("[error]", digest="1m") as told, lab.running(told.config):
-        for number in range(4):
-            await register(state, f"ws-{number}")
-            await fail(state, f"ws-{number}")
-        await recorded(state, "pager", 4)
-        await all_finished(state, 40)
+        await four_failed(state)
         assert told.pagerduty.opened == 2
         first, digest = told.pagerduty.incidents
         assert "3 more worksets failed" in str(told.pagerduty.incidents[digest])
@@ -88,11 +93,7 @@ async def test_those_of_a_digest_that_fail_again_are_told_once_and_it_is_resolve
     lab, state
 ):
     async with people("[error]", digest="1m") as told, lab.running(told.config):
-        for number in range(4):
-            await register(state, f"ws-{number}")
-            await fail(state, f"ws-{number}")
-        await recorded(state, "pager", 4)
-        await all_finished(state, 40)
+        await four_failed(state)
         for number in range(4):
             await retry(state, f"ws-{number}")
             await fail(state, f"ws-{number}")
