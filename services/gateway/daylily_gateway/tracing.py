@@ -12,6 +12,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from daylily_runtime.tracing import ids_of
+
 _TRACEPARENT: Final = TraceContextTextMapPropagator()
 
 
@@ -50,11 +52,7 @@ class HttpSpan:
     @property
     def ids(self) -> dict[str, str]:
         """`trace_id` and `span_id` in hexadecimal."""
-        about = self._span.get_span_context()
-        return {
-            "trace_id": trace.format_trace_id(about.trace_id),
-            "span_id": trace.format_span_id(about.span_id),
-        }
+        return ids_of(self._span)
 
     def ended(self, route: str, status: int) -> None:
         """The answer was sent, or with status 0 none was. Named by the route: ids would be without end."""

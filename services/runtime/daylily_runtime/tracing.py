@@ -144,11 +144,7 @@ class TracedCall:
     @property
     def ids(self) -> dict[str, str]:
         """`trace_id` and `span_id` in hexadecimal."""
-        about = self._span.get_span_context()
-        return {
-            "trace_id": trace.format_trace_id(about.trace_id),
-            "span_id": trace.format_span_id(about.span_id),
-        }
+        return ids_of(self._span)
 
     def asked(self, request: Any) -> None:
         """Note the fields of the request that go into spans, those that are set."""
@@ -172,6 +168,15 @@ class TracedCall:
             self._span.set_attribute("error.type", code.name)
             self._span.set_status(StatusCode.ERROR, reason or code.name)
         self._span.end()
+
+
+def ids_of(span: Span) -> dict[str, str]:
+    """`trace_id` and `span_id` in hexadecimal."""
+    about = span.get_span_context()
+    return {
+        "trace_id": trace.format_trace_id(about.trace_id),
+        "span_id": trace.format_span_id(about.span_id),
+    }
 
 
 def _resource(service: str) -> Resource:

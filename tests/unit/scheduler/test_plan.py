@@ -1,6 +1,7 @@
 """What the plan gives to whom, worked out by hand."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from daylily_scheduler.domain.resources import Resources
 from tests.support.scheduling import NOW, book, cluster, workset
 
 HOUR = timedelta(hours=1)
+NONE = Estimate()
 
 
 def hours(number):
@@ -156,9 +158,32 @@ def test_what_state_refused_counts_again_in_the_next_plan_when_the_cluster_repor
 
 def test_data_in_another_region_costs_its_way():
     asks = Estimate(hours=1, data_gb=500, data_region="us-west-2")
-    known = book(cluster("c1"), workset("w", estimate=asks))
+    known = book(replace(cluster("c1"), region="us-east-1"), workset("w", estimate=asks))
     items = {item.kind: item.usd for item in pick_anywhere(known, NOW).placement.items}
     assert items[TRANSFER] == pytest.approx(10.0)
+
+
+def test_a_cluster_that_states_no_region_is_not_said_to_be_far_from_the_data():
+    asks = Estimate(hours=1, data_gb=500, data_region="us-west-2")
+    known = book(cluster("c1"), workset("w", estimate=asks))
+    kinds = {item.kind for item in pick_anywhere(known, NOW).placement.items}
+    assert TRANSFER not in kinds
+
+
+def test_where_it_costs_the_same_it_is_said_what_decided():
+    known = book(cluster("c1", price=0.02), cluster("c2", price=0.03), workset("w", estimate=NONE))
+    known.ask("c1", NOW)
+    (by_price,) = why_nothing(known, "c2", NOW)
+    assert by_price.message == (
+        "costs the same on c2 as on c1, which is free too, and has the lower price of a vCPU-hour"
+    )
+    known = book(cluster("c1", fixed=1.0), cluster("c2", fixed=1.0), workset("w"), workset("runs"))
+    running(known, "runs", "c1")
+    known.ask("c1", NOW)
+    (by_packing,) = why_nothing(known, "c2", NOW)
+    assert by_packing.message == (
+        "costs the same on c2 as on c1, which is free too, and would be fuller with it"
+    )
 
 
 def test_a_customer_at_its_limit_keeps_its_last_place_for_what_goes_first():

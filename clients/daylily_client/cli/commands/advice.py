@@ -89,8 +89,9 @@ def recommend(app: App) -> None:
     if answer.deletions:
         output.print_line("Safe to delete:")
         for gone in answer.deletions:
-            saved = words.money(gone.saving_usd_per_hour)
-            output.print_line(f"  {gone.cluster_name}, saves {saved} an hour: {gone.reason}")
+            usd = gone.saving_usd_per_hour
+            saved = f", saves {words.money(usd)} an hour" if usd else ""
+            output.print_line(f"  {gone.cluster_name}{saved}: {gone.reason}")
     else:
         output.print_line("No cluster is safe to delete.")
     output.note(_prices(app, answer))

@@ -37,11 +37,14 @@ def run_hours(needs: Needs, estimate: Estimate, rules: Rules = DEFAULT_RULES) ->
 def cost_items(
     needs: Needs, estimate: Estimate, cluster: Cluster, rules: Rules = DEFAULT_RULES
 ) -> tuple[CostItem, ...]:
-    """What the run itself costs. Work that nobody stated costs its estimate, the same everywhere."""
+    """What the run itself costs. Work that nobody stated costs its estimate, the same everywhere. A
+    cluster that states no region is not taken to be far from the data.
+    """
     work = work_vcpu_hours(needs, estimate)
     compute = work * cluster.price_per_vcpu_hour_usd if work else estimate.cost_usd
     items = [CostItem(COMPUTE, compute)]
-    if estimate.data_gb and estimate.data_region not in {"", cluster.region}:
+    is_far = cluster.region and estimate.data_region not in {"", cluster.region}
+    if estimate.data_gb and is_far:
         items.append(CostItem(TRANSFER, estimate.data_gb * rules.transfer_usd_per_gb))
     return tuple(items)
 

@@ -144,6 +144,9 @@ def plan_reasons(
         return (reasons.reserved_for_another(name, other.workset.workset_id, at),)
     usd = place_on(workset, cluster, book.fleet, book.rules).cost_usd
     best = choice.best
+    if choice.starts_now and round(usd, 2) == round(best.cost_usd, 2):
+        lower = choice.placement.price_per_vcpu_hour_usd < cluster.price_per_vcpu_hour_usd
+        return (reasons.same_elsewhere(name, usd, best.cluster_name, lower_price=lower),)
     if choice.starts_now:
         return (reasons.cheaper_elsewhere(name, usd, best.cluster_name, best.cost_usd),)
     at = now + timedelta(hours=best.hours)

@@ -143,8 +143,10 @@ class Plan:
         """The choice with this cluster in place of the one it names, if it starts there now: it is
         the one, or it costs the same there and nothing is saved by packing.
         """
-        if not choice.starts_now or choice.best.cluster_name == name:
-            return choice if choice.starts_now else None
+        if not choice.starts_now:
+            return None
+        if choice.best.cluster_name == name:
+            return choice
         place, best = self._by_name[name], choice.best
         if place.cluster.fixed_cost_per_hour_usd:
             return None

@@ -227,6 +227,19 @@ def cheaper_elsewhere(cluster: str, cost_usd: float, other: str, other_usd: floa
     )
 
 
+def same_elsewhere(cluster: str, cost_usd: float, other: str, *, lower_price: bool) -> Reason:
+    """It costs the same there, and the price or the packing decided."""
+    why = "has the lower price of a vCPU-hour" if lower_price else "would be fuller with it"
+    return Reason(
+        ReasonCode.CHEAPER_ELSEWHERE,
+        f"costs the same on {cluster} as on {other}, which is free too, and {why}",
+        cluster,
+        cost_usd,
+        cost_usd,
+        other,
+    )
+
+
 def cheaper_later(
     cluster: str, cost_usd: float, other: str, other_usd: float, at: datetime
 ) -> Reason:

@@ -134,7 +134,10 @@ ADVICE = scheduler_pb2.RecommendClustersResponse(
     deletions=[
         scheduler_pb2.RecommendClustersResponse.Deletion(
             cluster_name="c9", saving_usd_per_hour=1.2, reason="nobody needs it"
-        )
+        ),
+        scheduler_pb2.RecommendClustersResponse.Deletion(
+            cluster_name="free", reason="nobody needs it either"
+        ),
     ],
     price_source="ec2",
     priced_at=timestamp(datetime.now(UTC)),
@@ -152,6 +155,7 @@ async def test_which_clusters_are_worth_creating_and_which_can_go(run, command):
         "  2 more clusters would do",
         "Safe to delete:",
         "  c9, saves $1.20 an hour: nobody needs it",
+        "  free: nobody needs it either",
     ]
     # How long ago is counted from when the tests were collected.
     assert re.search(

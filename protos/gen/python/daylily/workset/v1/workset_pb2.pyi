@@ -183,7 +183,8 @@ class Requirements(_message.Message):
     """
     input_gb: _builtins.float
     """Input data that a run reads, GiB. With `input_region`, what it costs to carry it to a cluster
-    of another region counts when clusters are compared.
+    of another region counts when clusters are compared; one that states no region is not taken
+    to be far.
     """
     input_region: _builtins.str
     """Region where the input data lie, such as us-west-2."""
