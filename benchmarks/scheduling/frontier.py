@@ -37,6 +37,7 @@ from daylily_scheduler.domain.rules import DEFAULT_RULES, Rules
 # Of the default; 1 is measured once for all.
 FACTORS: Final = (0.25, 0.5, 2.0, 4.0)
 CONSTANTS: Final = (
+    "low_rises_after_runs",
     "low_rises_after",
     "normal_rises_after",
     "low_handicap",

@@ -33,8 +33,9 @@ POLICIES: Final[dict[str, Callable[[], Policy]]] = {
 }
 
 
-# What an operator sets whose idle clusters are shut down (docs/scheduling.md).
-ELASTIC_IDLE_SHARE: Final = 0.3
+# What an operator sets whose clusters are created when advised and shut down when idle
+# (docs/scheduling.md).
+ELASTIC_RULES: Final = replace(DEFAULT_RULES, idle_share=0.3, crowding=4.0)
 
 
 def made(name: str, *, elastic: bool = False) -> Policy:
@@ -47,8 +48,7 @@ def made(name: str, *, elastic: bool = False) -> Policy:
     if known not in POLICIES:
         raise ValueError(f"{known!r} is none of {', '.join(POLICIES)}")
     if known == "daylily":
-        rules = replace(DEFAULT_RULES, idle_share=ELASTIC_IDLE_SHARE) if elastic else DEFAULT_RULES
-        return Daylily(_changed(rules, constants))
+        return Daylily(_changed(ELASTIC_RULES if elastic else DEFAULT_RULES, constants))
     if constants:
         raise ValueError(f"{known} has no constants")
     return POLICIES[known]()

@@ -60,11 +60,17 @@ class SchedulerSettings(ServerSettings):
         description="How many worksets' delay one that waits for a cheaper cluster stands for; more: "
         "shorter waits on dearer clusters.",
     )
-    low_rises_after_hours: float = Field(
-        default=6.0,
+    low_rises_after_runs: float = Field(
+        default=2.0,
         gt=0,
         le=8760,
-        description="Age at which a low workset counts as normal.",
+        description="A low workset counts as normal once it is so many times its expected run old.",
+    )
+    low_rises_after_hours: float = Field(
+        default=12.0,
+        gt=0,
+        le=8760,
+        description="And at this age at the latest.",
     )
     normal_rises_after_hours: float = Field(
         default=72.0,
@@ -142,6 +148,7 @@ class SchedulerSettings(ServerSettings):
         return Rules(
             delay_usd_per_hour=(self.delay_usd_urgent, self.delay_usd_normal, self.delay_usd_low),
             crowding=self.crowding,
+            low_rises_after_runs=self.low_rises_after_runs,
             low_rises_after=timedelta(hours=self.low_rises_after_hours),
             normal_rises_after=timedelta(hours=self.normal_rises_after_hours),
             deadline_slack=timedelta(hours=self.deadline_slack_hours),

@@ -1,5 +1,6 @@
 """Who goes first, and how that changes with time."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daylily_scheduler.domain.model import Customer, Estimate, Priority
-from daylily_scheduler.domain.order import MOST_HANDICAP, handicap, order_key, standing
+from daylily_scheduler.domain.order import (
+    MOST_HANDICAP,
+    Standing,
+    handicap,
+    order_key,
+    standing,
+)
 from daylily_scheduler.domain.queue import Queue
 from daylily_scheduler.domain.rules import DEFAULT_RULES
 from daylily_scheduler.domain.shares import Shares
@@ -23,8 +30,8 @@ def hours(number):
 @pytest.mark.parametrize(
     ("priority", "age_h", "counts_as", "until_h"),
     [
-        (Priority.LOW, 0, Priority.LOW, 6),
-        (Priority.LOW, 6, Priority.NORMAL, 72),
+        (Priority.LOW, 0, Priority.LOW, 12),
+        (Priority.LOW, 12, Priority.NORMAL, 72),
         (Priority.LOW, 72, Priority.URGENT, None),
         (Priority.NORMAL, 12, Priority.NORMAL, 72),
         (Priority.NORMAL, 72, Priority.URGENT, None),
@@ -32,11 +39,38 @@ def hours(number):
     ],
 )
 def test_a_workset_rises_with_its_age_at_moments_known_before(priority, age_h, counts_as, until_h):
-    one = workset("w", age_s=age_h * 3600, priority=priority)
+    one = workset("w", age_s=age_h * 3600, priority=priority, estimate=hours(8))
     stands = standing(one, NOW)
     assert stands.priority is counts_as
     until = None if until_h is None else one.created_at + until_h * HOUR
     assert stands.until == until
+
+
+@pytest.mark.parametrize(
+    ("length", "rises_h"),
+    [(0.5, 1), (3, 6), (5.5, 11), (6, 12), (30, 12), (None, 12), (1e300, 12)],
+)
+def test_a_low_workset_rises_at_twice_its_expected_run_12_hours_at_most(length, rises_h):
+    estimate = Estimate() if length is None else hours(length)
+    low = workset("low", priority=Priority.LOW, age_s=0, estimate=estimate)
+    rises = low.created_at + rises_h * HOUR
+    assert standing(low, NOW) == Standing(Priority.LOW, rises)
+    assert standing(low, rises - timedelta(seconds=1)).priority is Priority.LOW
+    assert standing(low, rises).priority is Priority.NORMAL
+
+
+@given(st.floats(0, 1e300), st.floats(0.01, 8760), st.floats(0, 100), st.integers(1, 10**6))
+def test_no_low_workset_counts_as_low_for_longer_than_the_latest_age(length, runs, latest_h, age_s):
+    rules = replace(
+        DEFAULT_RULES, low_rises_after_runs=runs, low_rises_after=timedelta(hours=latest_h)
+    )
+    low = workset("low", priority=Priority.LOW, age_s=age_s, estimate=hours(length))
+    stands = standing(low, NOW, rules)
+    if age_s / 3600 >= latest_h:
+        assert stands.priority < Priority.LOW
+    if stands.priority is Priority.LOW:
+        assert stands.until is not None
+        assert NOW < stands.until <= low.created_at + rules.low_rises_after
 
 
 @pytest.mark.parametrize(
@@ -98,7 +132,7 @@ def test_nobody_waits_behind_what_comes_later_than_a_bound(
 
 def test_the_queue_files_anew_what_rose():
     queue = Queue()
-    queue.put(workset("low", priority=Priority.LOW, age_s=0), NOW)
+    queue.put(workset("low", priority=Priority.LOW, age_s=0, estimate=hours(3)), NOW)
     assert queue.next_due == NOW + 6 * HOUR
     assert queue.advance(NOW + 5 * HOUR) == []
     assert queue.advance(NOW + 6 * HOUR) == ["low"]

@@ -11,7 +11,10 @@ def test_the_defaults_of_the_settings_are_those_of_the_policy():
 
 
 def test_what_is_set_reaches_the_policy():
-    rules = SchedulerSettings.load(low_rises_after_hours=6, delay_usd_low=0.5, crowding=1).rules()
+    rules = SchedulerSettings.load(
+        low_rises_after_runs=3, low_rises_after_hours=6, delay_usd_low=0.5, crowding=1
+    ).rules()
+    assert rules.low_rises_after_runs == 3
     assert rules.low_rises_after == timedelta(hours=6)
     assert rules.delay_usd_per_hour == (8.0, 1.0, 0.5)
     assert rules.crowding == 1

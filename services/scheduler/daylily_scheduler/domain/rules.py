@@ -17,7 +17,9 @@ class Rules:
             registered up to so many hours later. Short ones first, and nobody for ever.
         low_handicap: a low workset that rose stands among the normal ones as if registered so much
             later.
-        low_rises_after: age at which a low workset counts as normal.
+        low_rises_after_runs: a low workset counts as normal once it is so many times its expected run
+            old. People mind a wait by the length of what waits, and a short one makes room soon.
+        low_rises_after: and at this age at the latest.
         normal_rises_after: age at which any workset counts as urgent. From then on only what is
             registered before its place in the order goes first.
         deadline_slack: a workset counts one class higher from so long before the last moment at
@@ -43,7 +45,8 @@ class Rules:
     crowding: float = 8.0
     hours_per_hour: float = 5.0
     low_handicap: timedelta = timedelta(hours=16)
-    low_rises_after: timedelta = timedelta(hours=6)
+    low_rises_after_runs: float = 2.0
+    low_rises_after: timedelta = timedelta(hours=12)
     normal_rises_after: timedelta = timedelta(hours=72)
     deadline_slack: timedelta = timedelta(hours=1)
     share_handicap: timedelta = timedelta(hours=12)
