@@ -63,14 +63,15 @@ class SchedulerSettings(ServerSettings):
     low_rises_after_runs: float = Field(
         default=2.0,
         gt=0,
-        le=8760,
-        description="A low workset counts as normal once it is so many times its expected run old.",
+        le=1000,
+        description="Age at which a low workset counts as normal, in times of its expected run; "
+        "DAYLILY_LOW_RISES_AFTER_HOURS at the latest.",
     )
     low_rises_after_hours: float = Field(
         default=12.0,
         gt=0,
         le=8760,
-        description="And at this age at the latest.",
+        description="Age at which a low workset counts as normal at the latest, however long its run.",
     )
     normal_rises_after_hours: float = Field(
         default=72.0,

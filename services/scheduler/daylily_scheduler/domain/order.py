@@ -39,8 +39,9 @@ def standing(workset: Workset, now: datetime, rules: Rules = DEFAULT_RULES) -> S
         return Standing(counts_as, None)
     rises = [(workset.created_at + rules.normal_rises_after, Priority.URGENT)]
     if counts_as is Priority.LOW:
-        runs = timedelta(hours=rules.low_rises_after_runs * _length(workset, rules))
-        rises.append((workset.created_at + min(runs, rules.low_rises_after), Priority.NORMAL))
+        by_length = timedelta(hours=rules.low_rises_after_runs * _length(workset, rules))
+        age = min(by_length, rules.low_rises_after)
+        rises.append((workset.created_at + age, Priority.NORMAL))
     counts_as = min([counts_as, *(risen for at, risen in rises if at <= now)])
     changes = [at for at, _ in rises]
     if workset.deadline is not None:

@@ -17,9 +17,9 @@ class Rules:
             registered up to so many hours later. Short ones first, and nobody for ever.
         low_handicap: a low workset that rose stands among the normal ones as if registered so much
             later.
-        low_rises_after_runs: a low workset counts as normal once it is so many times its expected run
-            old. People mind a wait by the length of what waits, and a short one makes room soon.
-        low_rises_after: and at this age at the latest.
+        low_rises_after_runs: age at which a low workset counts as normal, in its expected run times:
+            a short one makes room soon, and by slowdown its wait counts for more.
+        low_rises_after: the highest such age, however long the run.
         normal_rises_after: age at which any workset counts as urgent. From then on only what is
             registered before its place in the order goes first.
         deadline_slack: a workset counts one class higher from so long before the last moment at
