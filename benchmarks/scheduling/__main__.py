@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks.scheduling import arguments
 from benchmarks.scheduling.compare import Comparison, compare, table
 from benchmarks.scheduling.platforms import PricesError
 from benchmarks.scheduling.plots import draw
@@ -84,20 +85,17 @@ def _only(found: Comparison, scenario: Scenario) -> Comparison:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scheduling", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--trace", type=Path, help="Standard Workload Format, plain or gzipped")
-    parser.add_argument("--prices", type=Path, help="table of spot prices by zone")
+    parser = arguments.parser("benchmarks.scheduling", __doc__)
     parser.add_argument(
         "--policies", type=_names, default=list(POLICIES), help="names, with commas"
     )
     parser.add_argument(
-        "--load", type=_floats, default=[LOAD], help="offered load; several with commas"
+        "--load", type=arguments.numbers, default=[LOAD], help="offered load; several with commas"
     )
-    parser.add_argument("--seed", type=_ints, default=[1], help="several with commas")
     parser.add_argument("--windows", choices=(ALL, TUNING, REPORTING), default=ALL)
-    parser.add_argument("--start", type=_floats, help="days of the log, instead of --windows")
+    parser.add_argument(
+        "--start", type=arguments.numbers, help="days of the log, instead of --windows"
+    )
     parser.add_argument("--days", type=float, default=WINDOW_DAYS, help="length of a window")
     parser.add_argument("--elastic", action="store_true", help="clusters come and go")
     parser.add_argument("--each", action="store_true", help="show every window too")
@@ -120,14 +118,6 @@ def _names(text: str) -> list[str]:
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
     return names
-
-
-def _floats(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
-
-
-def _ints(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 if __name__ == "__main__":

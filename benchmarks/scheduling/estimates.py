@@ -15,10 +15,10 @@ import sys
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from statistics import fmean, median
 from typing import TypeVar
 
+from benchmarks.scheduling import arguments
 from benchmarks.scheduling.engine import Simulation
 from benchmarks.scheduling.policies.base import Start
 from benchmarks.scheduling.policies.daylily import Daylily, moment
@@ -166,26 +166,14 @@ def _line(name: str, tests: list[Test]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scheduling.estimates",
-        description=(__doc__ or "").splitlines()[0],
+    given = arguments.parser("benchmarks.scheduling.estimates", __doc__)
+    given.add_argument("--load", type=float, default=LOAD)
+    given.add_argument(
+        "--start", type=arguments.numbers, help="days of the log on which windows begin"
     )
-    parser.add_argument("--trace", type=Path, help="Standard Workload Format, plain or gzipped")
-    parser.add_argument("--prices", type=Path, help="table of spot prices by zone")
-    parser.add_argument("--load", type=float, default=LOAD)
-    parser.add_argument("--seed", type=_ints, default=[1], help="several with commas")
-    parser.add_argument("--start", type=_floats, help="days of the log on which windows begin")
-    parser.add_argument("--days", type=float, default=WINDOW_DAYS, help="length of a window")
-    parser.add_argument("--every", type=int, default=5, help="one in so many is estimated")
-    return parser.parse_args()
-
-
-def _floats(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
-
-
-def _ints(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    given.add_argument("--days", type=float, default=WINDOW_DAYS, help="length of a window")
+    given.add_argument("--every", type=int, default=5, help="one in so many is estimated")
+    return given.parse_args()
 
 
 if __name__ == "__main__":

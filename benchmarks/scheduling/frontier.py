@@ -7,7 +7,6 @@ value of each constant; the picture shows what it does to cost, to the longest w
 to fairness.
 """
 
-import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from matplotlib.figure import Figure as Picture
 
+from benchmarks.scheduling import arguments
 from benchmarks.scheduling.bound import lower_bound
 from benchmarks.scheduling.compare import build, in_processes
 from benchmarks.scheduling.engine import Simulation
@@ -159,21 +159,17 @@ def draw(points: Sequence[Point], path: Path) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scheduling.frontier", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--trace", type=Path)
-    parser.add_argument("--prices", type=Path)
+    parser = arguments.parser("benchmarks.scheduling.frontier", __doc__)
     parser.add_argument("--windows", choices=(ALL, TUNING, REPORTING), default=TUNING)
     parser.add_argument("--load", type=float, default=LOAD)
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--constants", default=",".join(CONSTANTS), help="names, with commas")
     parser.add_argument("--plot", type=Path, help="picture (PNG)")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     source = Source(given.trace, given.prices)
     scenarios = [
-        Scenario(start, load=given.load, seed=given.seed)
+        Scenario(start, load=given.load, seed=seed)
+        for seed in given.seed
         for start in starts(source.rows(), WINDOW_DAYS, given.windows)
     ]
     points = frontier(source, scenarios, given.constants.split(","), given.processes)

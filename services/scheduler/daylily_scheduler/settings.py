@@ -74,7 +74,7 @@ class SchedulerSettings(ServerSettings):
         description="Age at which a low workset counts as normal at the latest, however long its run.",
     )
     normal_rises_after_hours: float = Field(
-        default=72.0,
+        default=168.0,
         gt=0,
         le=8760,
         description="Age at which any workset counts as urgent: the bound on starving.",

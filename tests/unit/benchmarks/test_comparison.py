@@ -14,9 +14,9 @@ from tests.support.tools import ROOT
 SMALL = Scenario(start=100, days=3)
 
 
-def run(*arguments):
+def run(*arguments, module="benchmarks.scheduling"):
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.scheduling", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -32,6 +32,13 @@ def test_the_command_prints_a_table_and_draws_pictures(tmp_path):
     assert "static, load 0.85, 1 windows of 3 days" in ran.stdout
     assert {path.suffix for path in tmp_path.iterdir()} == {".png"}
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("module", ["benchmarks.scheduling", "benchmarks.scheduling.frontier"])
+def test_a_seed_that_is_no_number_is_named(module):
+    ran = run("--seed", "1,two", module=module)
+    assert ran.returncode == 2
+    assert "--seed: invalid integers value: '1,two'" in ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -74,3 +81,12 @@ def test_the_frontier_changes_one_constant_at_a_time():
     assert (default.constant, default.factor) == ("default", 1)
     assert [each.factor for each in others] == [0.25, 0.5, 2, 4]
     assert all(each.ratio >= 1 for each in others)
+
+
+def test_the_frontier_takes_every_window_of_every_seed_into_its_figures():
+    one, other = SMALL, Scenario(start=100, days=3, seed=2)
+    apart = [frontier(Source(), [each], [], 1)[0] for each in (one, other)]
+    (both,) = frontier(Source(), [one, other], [], 1)
+    assert apart[0].low_p99 != apart[1].low_p99
+    assert both.low_p99 == pytest.approx((apart[0].low_p99 + apart[1].low_p99) / 2)
+    assert both.ratio == pytest.approx((apart[0].ratio * apart[1].ratio) ** 0.5)

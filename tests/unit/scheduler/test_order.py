@@ -31,10 +31,10 @@ def hours(number):
     ("priority", "age_h", "counts_as", "until_h"),
     [
         (Priority.LOW, 0, Priority.LOW, 12),
-        (Priority.LOW, 12, Priority.NORMAL, 72),
-        (Priority.LOW, 72, Priority.URGENT, None),
-        (Priority.NORMAL, 12, Priority.NORMAL, 72),
-        (Priority.NORMAL, 72, Priority.URGENT, None),
+        (Priority.LOW, 12, Priority.NORMAL, 168),
+        (Priority.LOW, 168, Priority.URGENT, None),
+        (Priority.NORMAL, 12, Priority.NORMAL, 168),
+        (Priority.NORMAL, 168, Priority.URGENT, None),
         (Priority.URGENT, 500, Priority.URGENT, None),
     ],
 )

@@ -21,7 +21,8 @@ class Rules:
             a short one makes room soon, and by slowdown its wait counts for more.
         low_rises_after: the highest such age, however long the run.
         normal_rises_after: age at which any workset counts as urgent. From then on only what is
-            registered before its place in the order goes first.
+            registered before its place in the order goes first. It is there for the bound alone: where
+            all wait for days, those that rise cost the others more than they gain.
         deadline_slack: a workset counts one class higher from so long before the last moment at
             which it would meet its deadline, until that moment.
         share_handicap: a customer that runs on the whole capacity at weight 1 stands back so much,
@@ -47,7 +48,7 @@ class Rules:
     low_handicap: timedelta = timedelta(hours=16)
     low_rises_after_runs: float = 2.0
     low_rises_after: timedelta = timedelta(hours=12)
-    normal_rises_after: timedelta = timedelta(hours=72)
+    normal_rises_after: timedelta = timedelta(hours=168)
     deadline_slack: timedelta = timedelta(hours=1)
     share_handicap: timedelta = timedelta(hours=12)
     most_share_handicap: timedelta = timedelta(hours=24)
