@@ -11,7 +11,13 @@ from daylily_state.store.dynamodb.attributes import micros, moment_at
 from daylily_state.store.dynamodb.client import Client
 from daylily_state.store.dynamodb.items import Item
 from daylily_state.store.dynamodb.reads import labels, worksets
-from daylily_state.store.dynamodb.stretches import SortKey, Stretch, merge, read_stretch
+from daylily_state.store.dynamodb.stretches import (
+    SortKey,
+    Stretch,
+    merge,
+    read_stretch,
+    rows_to_ask_for,
+)
 from daylily_state.store.dynamodb.tables import (
     WORKSETS,
     CreatedIndex,
@@ -99,7 +105,7 @@ def _of_state(
         state.name,
         WorksetRow.place.between(time_key(first), time_key(last) + _END),
         index=_BY_STATE,
-        limit=limit + 1,
+        limit=rows_to_ask_for(limit),
     )
     return read_stretch(pages, _place, _age_of_item, position, limit)
 
@@ -115,7 +121,7 @@ def _of_lane(
         str(lane),
         WorksetRow.created_at.between(first, last),
         index=_BY_AGE,
-        limit=limit + 1,
+        limit=rows_to_ask_for(limit),
     )
     return read_stretch(pages, _created, _age_of_item, position, limit)
 
@@ -182,7 +188,7 @@ def _ready(client: Client, priority: Priority, position: SortKey | None, limit: 
         WorksetState.READY.name,
         WorksetRow.place.between(first, f"{priority:d}#{_END}"),
         index=_BY_STATE,
-        limit=limit + 1,
+        limit=rows_to_ask_for(limit),
     )
     return read_stretch(pages, _place, _turn_of_item, position, limit)
 
@@ -217,7 +223,7 @@ def list_waiting(
         WAITING,
         WorksetRow.place.between(first, last + _END),
         index=_BY_STATE,
-        limit=limit + 1,
+        limit=rows_to_ask_for(limit),
     )
     stretch = read_stretch(pages, _place, _due_of_item, position, limit)
     found = stretch.items[:limit]

@@ -23,7 +23,13 @@ from daylily_state.store.dynamodb.client import (
 from daylily_state.store.dynamodb.failures import FAILURES
 from daylily_state.store.dynamodb.items import Item, item_of, make_row, row_from
 from daylily_state.store.dynamodb.pools import from_text, to_text
-from daylily_state.store.dynamodb.stretches import SortKey, Stretch, merge, read_stretch
+from daylily_state.store.dynamodb.stretches import (
+    SortKey,
+    Stretch,
+    merge,
+    read_stretch,
+    rows_to_ask_for,
+)
 from daylily_state.store.dynamodb.tables import (
     CONSUMERS,
     RECORDS,
@@ -154,7 +160,7 @@ def _of_shard(client: Client, shard: int, position: SortKey | None, limit: int) 
         RecordRow.created_at.between(_FIRST, newest),
         index=AgeIndex.Meta.index_name,
         newest_first=True,
-        limit=limit + 1,
+        limit=rows_to_ask_for(limit),
     )
     return read_stretch(pages, _created, _newest_of_item, position, limit)
 

@@ -23,6 +23,13 @@ class Stretch:
     ended: bool
 
 
+def rows_to_ask_for(limit: int) -> int:
+    """How many rows a page has to have so that one is enough for a stretch of `limit` where index keys
+    differ: the last row that was seen comes again, and one more shows that the last group is whole.
+    """
+    return limit + 2
+
+
 def read_stretch(
     pages: Iterable[QueryPage],
     index_key: Callable[[Item], Any],
