@@ -71,6 +71,8 @@ class _Crowd:
         while len(self._book.queue) < queued:
             self._put()
         self._start_what_can()
+        # As the service does with what it read.
+        gc.freeze()
 
     def _fill(self, name: str) -> None:
         """Runs on the cluster what comes, until hardly anything fits there any more."""

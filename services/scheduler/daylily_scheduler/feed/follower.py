@@ -6,6 +6,7 @@ commits. Whatever comes twice or late is told apart by its version.
 """
 
 import asyncio
+import gc
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,11 +18,15 @@ from daylily_client.errors import InvalidCursor
 from daylily_client.state import AsyncStateClient
 from daylily_runtime.clock import Clock
 from daylily_scheduler.domain.book import Book
+from daylily_scheduler.domain.model import Workset
 from daylily_scheduler.feed.reader import Reader
 from daylily_scheduler.feed.refresher import Refresher
 from daylily_scheduler.feed.rows import moment
 
 LIST_LAG: Final = timedelta(seconds=60)
+# After so many rows they are put out of the garbage collector's sight. They live long and form no cycles, and
+# a collection that walks through all of them stops every pick meanwhile: 0.15 s with 50,000 that wait.
+OUT_OF_SIGHT: Final = 10_000
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -73,6 +78,7 @@ class Follower:
         self.caught_up_at: datetime | None = None
         self.heard_at: datetime | None = None
         """When the last answer of the feed was applied, a heartbeat too."""
+        self._taken = 0
         self.cursor = ""
         """Position in the feed that the book stands for."""
 
@@ -93,13 +99,19 @@ class Follower:
         now = self._clock.now()
         self._book.set_clusters(await self._reader.clusters(), frozenset(), now)
         for state in (workset_pb2.WORKSET_STATE_IN_PROGRESS, workset_pb2.WORKSET_STATE_LOCKED):
-            await self._reader.worksets_in(state, lambda row: self._book.put(row, now))
+            await self._reader.worksets_in(state, lambda row: self._take(row, now))
         # Those that depend on others are not in the queue; the feed tells when they can start.
-        await self._reader.queue(lambda row: self._book.put(row, now))
+        await self._reader.queue(lambda row: self._take(row, now))
         # After the worksets that run: what is reserved for them is in these rows already.
         self._book.set_customers(await self._reader.customers())
         _log.info("book_filled", waiting=len(self._book.queue), running=len(self._book.active))
         return since
+
+    def _take(self, row: Workset, now: datetime) -> None:
+        self._book.put(row, now)
+        self._taken += 1
+        if self._taken % OUT_OF_SIGHT == 0:
+            gc.freeze()
 
     async def _follow(self, since: datetime) -> None:
         watch = self._state.watch_events(since=since)

@@ -1,5 +1,6 @@
 """What the book is filled from: reads of state, repeated until state answers."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
@@ -19,6 +20,7 @@ from daylily_scheduler.feed.rows import cluster_of, customer_of, moment, workset
 T = TypeVar("T")
 
 PAGE: Final = 500
+TURN: Final = 50
 BATCH: Final = 100
 PAUSE_SECONDS: Final = 1.0
 BASIC: Final = workset_pb2.WORKSET_VIEW_BASIC
@@ -106,6 +108,14 @@ class Reader:
 
 
 async def _hand_over(pages: AsyncIterator[Page], take: Callable[[Workset], None]) -> None:
-    async for page in pages:
-        for row in page.worksets:
-            take(workset_of(row))
+    following = asyncio.ensure_future(anext(pages, None))
+    try:
+        while (page := await following) is not None:
+            following = asyncio.ensure_future(anext(pages, None))
+            for number, row in enumerate(page.worksets):
+                if number % TURN == 0:
+                    # The request for the next page goes out, and others have their turn.
+                    await asyncio.sleep(0)
+                take(workset_of(row))
+    finally:
+        following.cancel()
