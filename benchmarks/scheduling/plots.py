@@ -21,6 +21,7 @@ PERCENTS: Final = (50, 95, 99)
 # A wait of a minute or of none: the axis is logarithmic.
 SHORTEST_HOURS: Final = 1 / 60
 POINTS_OF_USE: Final = 400
+HEIGHT_OF_A_ROW: Final = 0.9
 
 
 def draw(comparison: Comparison, folder: Path, name: str) -> list[Path]:
@@ -59,9 +60,10 @@ def _cost_against_delay(by_policy: dict[str, list[Result]]) -> Picture:
     for name, results in by_policy.items():
         delay = fmean(result.figures.delay_usd for result in results)
         cost = fmean(result.figures.energy + result.figures.fixed for result in results)
-        found.scatter(delay, cost, s=60)
-        found.annotate(name, (delay, cost), xytext=(6, 4), textcoords="offset points")
+        found.scatter(delay, cost, s=60, label=name)
     found.set_xscale("log")
+    # Beside the picture: policies that do alike would write over each other.
+    picture.legend(loc="outside right upper")
     return picture
 
 
@@ -81,20 +83,24 @@ def _waits(by_policy: dict[str, list[Result]]) -> Picture:
             found.plot(place, high, "o", color=color, label=priority.name.lower() if not at else "")
     found.set_yscale("log")
     found.set_xticks(range(len(by_policy)), list(by_policy), rotation=30, ha="right")
-    found.legend(title="the dot is p95")
+    picture.legend(title="the dot is p95", loc="outside right upper")
     return picture
 
 
 def _use(by_policy: dict[str, list[Result]]) -> Picture:
+    """A row for each policy, one above the other, so that their valleys can be told apart."""
     first = next(iter(by_policy.values()))[0]
-    picture, found = axes(
-        f"vCPUs that work ({first.scenario.name})", "days", "share of the vCPUs there are"
-    )
-    for name, results in by_policy.items():
+    size = (SIZE[0], HEIGHT_OF_A_ROW * (len(by_policy) + 1))
+    picture = Picture(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
+    picture.suptitle(f"Share of the vCPUs that work ({first.scenario.name})")
+    rows = picture.subplots(len(by_policy), sharex=True, sharey=True, squeeze=False)[:, 0]
+    for row, (name, results) in zip(rows, by_policy.items(), strict=True):
         times, shares = _shares(results[0].played.used)
-        found.plot(times, shares, label=name, linewidth=1)
-    found.set_ylim(0, 1.05)
-    found.legend(ncols=3, fontsize="small")
+        row.fill_between(times, shares, step="mid", alpha=0.7)
+        row.set(ylim=(0, 1), yticks=(0, 0.5, 1))
+        row.set_ylabel(name, rotation=0, ha="right", va="center")
+        row.grid(visible=True, alpha=0.3)
+    rows[-1].set_xlabel("days")
     return picture
 
 

@@ -145,7 +145,7 @@ class Follower:
             now = self._clock.now()
             rows, _ = await self._reader.worksets(unknown)
             for row in rows:
-                self._book.put(row, now)
+                self._take(row, now)
 
     def _is_news(self, event: event_pb2.Event) -> bool:
         known = self._book.known(event.workset_id)
