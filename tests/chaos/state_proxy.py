@@ -50,6 +50,8 @@ class StateProxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # What was being connected when the first cut came.
+        self._cut()
 
     @asynccontextmanager
     async def fault(self, mode: Mode) -> AsyncIterator[None]:
@@ -82,12 +84,14 @@ class StateProxy:
                 writer.write(_PAGE)
             writer.close()
             return
+        self._writers.add(writer)
         try:
             answers, requests = await asyncio.open_connection("127.0.0.1", upstream)
         except OSError:
             writer.close()
+            self._writers.discard(writer)
             return
-        self._writers |= {writer, requests}
+        self._writers.add(requests)
         for carry in (
             partial(self._carry, reader, requests, answering=False),
             partial(self._carry, answers, writer, answering=True),
@@ -99,7 +103,7 @@ class StateProxy:
     async def _carry(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answering: bool
     ) -> None:
-        with suppress(OSError):
+        try:
             while data := await source.read(_CHUNK):
                 if self._mode is not Mode.PASS:
                     self.met += 1
@@ -110,6 +114,9 @@ class StateProxy:
                 await self._open.wait()
                 sink.write(data)
                 await sink.drain()
-        with suppress(OSError):
-            sink.close()
-        self._writers.discard(sink)
+        except OSError:
+            pass
+        finally:
+            with suppress(OSError):
+                sink.close()
+            self._writers.discard(sink)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 
@@ -42,12 +42,14 @@ class TcpProxy:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = id(writer)
+        self._connections[number] = [writer]
         try:
             answers, requests = await asyncio.open_connection("127.0.0.1", self.upstream)
         except OSError:
             writer.close()
+            del self._connections[number]
             return
-        self._connections[number] = [writer, requests]
+        self._connections[number].append(requests)
         for task in (
             asyncio.create_task(self._carry(number, reader, requests, answering=False)),
             asyncio.create_task(self._carry(number, answers, writer, answering=True)),
@@ -63,14 +65,17 @@ class TcpProxy:
         *,
         answering: bool,
     ) -> None:
-        with suppress(OSError):
+        try:
             while data := await source.read(65536):
                 if number in self._silent or (answering and self.losing_answers):
                     continue
                 sink.write(data)
                 await sink.drain()
-        if number not in self._silent:
-            sink.close()
+        except OSError:
+            pass
+        finally:
+            if number not in self._silent:
+                sink.close()
 
     async def close(self) -> None:
         """End everything."""
@@ -79,6 +84,8 @@ class TcpProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # What was being connected when the first cut came.
+        self.cut()
 
 
 @asynccontextmanager

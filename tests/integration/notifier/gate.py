@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from urllib.parse import urlsplit
 
 from tests.support.ports import free_port
@@ -36,16 +36,16 @@ class Gate:
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._tasks.add(asyncio.current_task())
         self.connections += 1
-        there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
         try:
-            async with asyncio.TaskGroup() as pipes:
-                pipes.create_task(self._requests(reader, back))
-                pipes.create_task(self._answers(there, writer))
-        except* (ConnectionError, asyncio.CancelledError):
+            there, back = await asyncio.open_connection(self._target.hostname, self._target.port)
+            with closing(back):
+                async with asyncio.TaskGroup() as pipes:
+                    pipes.create_task(self._requests(reader, back))
+                    pipes.create_task(self._answers(there, writer))
+        except* (OSError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
-            back.close()
 
     async def _requests(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
