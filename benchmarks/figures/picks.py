@@ -19,6 +19,7 @@ from daylily_scheduler.domain.matching import WaitingClaims, match
 from daylily_scheduler.domain.model import Cluster, Estimate, Needs, Priority, Workset
 from daylily_scheduler.domain.policy import pick
 from daylily_scheduler.domain.resources import MB_PER_GB, Resources
+from daylily_scheduler.feed.heap import Heap
 
 SMALL = ("--queued", "300", "--clusters", "10", "--picks", "20", "--cold", "500")
 
@@ -68,11 +69,12 @@ class _Crowd:
             self._fill(f"c{number}")
             self._claims.add(number, f"c{number}")
         self._claim = clusters
+        # As the service does with what it reads.
+        heap = Heap()
         while len(self._book.queue) < queued:
             self._put()
+            heap.took()
         self._start_what_can()
-        # As the service does with what it read.
-        gc.freeze()
 
     def _fill(self, name: str) -> None:
         """Runs on the cluster what comes, until hardly anything fits there any more."""
@@ -181,11 +183,14 @@ def _cold_start(given: argparse.Namespace) -> Iterator[Figure]:
     rows = [workset(number, chance) for number in range(given.cold)]
     clusters = [cluster(number, BEGIN) for number in range(given.clusters)]
     measured = Measurements()
+    gc.unfreeze()
+    gc.collect()
     with measured.timed("cold start"):
-        book = Book()
+        book, heap = Book(), Heap()
         book.set_clusters(clusters, frozenset(), BEGIN)
         for row in rows:
             book.put(row, BEGIN)
+            heap.took()
         pick(book, "c0", BEGIN)
     took = measured.percentile("cold start", 50) / 1000
     yield Figure(f"cold start with {given.cold:,} waiting, to the first pick", took, "s")

@@ -50,8 +50,11 @@ class StateProxy:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        # What was being connected when the first cut came.
-        self._cut()
+
+    def _track(self, task: asyncio.Task[None] | None) -> None:
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     @asynccontextmanager
     async def fault(self, mode: Mode) -> AsyncIterator[None]:
@@ -84,6 +87,7 @@ class StateProxy:
                 writer.write(_PAGE)
             writer.close()
             return
+        self._track(asyncio.current_task())
         self._writers.add(writer)
         try:
             answers, requests = await asyncio.open_connection("127.0.0.1", upstream)
@@ -96,9 +100,7 @@ class StateProxy:
             partial(self._carry, reader, requests, answering=False),
             partial(self._carry, answers, writer, answering=True),
         ):
-            task = asyncio.create_task(carry())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._track(asyncio.create_task(carry()))
 
     async def _carry(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answering: bool

@@ -42,6 +42,7 @@ class TcpProxy:
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = id(writer)
+        self._track(asyncio.current_task())
         self._connections[number] = [writer]
         try:
             answers, requests = await asyncio.open_connection("127.0.0.1", self.upstream)
@@ -54,8 +55,7 @@ class TcpProxy:
             asyncio.create_task(self._carry(number, reader, requests, answering=False)),
             asyncio.create_task(self._carry(number, answers, writer, answering=True)),
         ):
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._track(task)
 
     async def _carry(
         self,
@@ -84,8 +84,11 @@ class TcpProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        # What was being connected when the first cut came.
-        self.cut()
+
+    def _track(self, task: asyncio.Task[None] | None) -> None:
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
 
 @asynccontextmanager

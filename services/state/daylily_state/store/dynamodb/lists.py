@@ -1,6 +1,7 @@
 """Lists of worksets: by age, by state, the queue, what waits, what is held."""
 
 import asyncio
+import math
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -59,7 +60,9 @@ async def list_worksets(
     found: list[Workset] = []
     read = 0
     while True:
-        stretch = await _next_by_age(threads, client, wanted, position, limit)
+        # What is missing, at the rate at which rows matched.
+        enough = math.ceil((limit - len(found)) * read / len(found)) if found else limit
+        stretch = await _next_by_age(threads, client, wanted, position, min(enough, limit))
         matching = await threads.run(_matching, client, wanted, stretch)
         found += matching
         read += len(stretch.items)
@@ -105,7 +108,7 @@ def _of_state(
         state.name,
         WorksetRow.place.between(time_key(first), time_key(last) + _END),
         index=_BY_STATE,
-        limit=rows_to_ask_for(limit),
+        limit=rows_to_ask_for(limit, position),
     )
     return read_stretch(pages, _place, _age_of_item, position, limit)
 
@@ -121,7 +124,7 @@ def _of_lane(
         str(lane),
         WorksetRow.created_at.between(first, last),
         index=_BY_AGE,
-        limit=rows_to_ask_for(limit),
+        limit=rows_to_ask_for(limit, position),
     )
     return read_stretch(pages, _created, _age_of_item, position, limit)
 
@@ -188,7 +191,7 @@ def _ready(client: Client, priority: Priority, position: SortKey | None, limit: 
         WorksetState.READY.name,
         WorksetRow.place.between(first, f"{priority:d}#{_END}"),
         index=_BY_STATE,
-        limit=rows_to_ask_for(limit),
+        limit=rows_to_ask_for(limit, position),
     )
     return read_stretch(pages, _place, _turn_of_item, position, limit)
 
@@ -223,7 +226,7 @@ def list_waiting(
         WAITING,
         WorksetRow.place.between(first, last + _END),
         index=_BY_STATE,
-        limit=rows_to_ask_for(limit),
+        limit=rows_to_ask_for(limit, position),
     )
     stretch = read_stretch(pages, _place, _due_of_item, position, limit)
     found = stretch.items[:limit]

@@ -160,7 +160,7 @@ def _of_shard(client: Client, shard: int, position: SortKey | None, limit: int) 
         RecordRow.created_at.between(_FIRST, newest),
         index=AgeIndex.Meta.index_name,
         newest_first=True,
-        limit=rows_to_ask_for(limit),
+        limit=rows_to_ask_for(limit, position),
     )
     return read_stretch(pages, _created, _newest_of_item, position, limit)
 

@@ -23,11 +23,11 @@ class Stretch:
     ended: bool
 
 
-def rows_to_ask_for(limit: int) -> int:
+def rows_to_ask_for(limit: int, after: SortKey | None) -> int:
     """How many rows a page has to have so that one is enough for a stretch of `limit` where index keys
-    differ: the last row that was seen comes again, and one more shows that the last group is whole.
+    differ: one more shows that the last group is whole, and behind `after` the row there comes again.
     """
-    return limit + 2
+    return limit + 1 + (after is not None)
 
 
 def read_stretch(
