@@ -19,7 +19,7 @@ from daylily_scheduler.domain.matching import WaitingClaims, match
 from daylily_scheduler.domain.model import Cluster, Estimate, Needs, Priority, Workset
 from daylily_scheduler.domain.policy import pick
 from daylily_scheduler.domain.resources import MB_PER_GB, Resources
-from daylily_scheduler.feed.heap import Heap
+from daylily_scheduler.feed.long_lived import LongLived
 
 SMALL = ("--queued", "300", "--clusters", "10", "--picks", "20", "--cold", "500")
 
@@ -70,10 +70,10 @@ class _Crowd:
             self._claims.add(number, f"c{number}")
         self._claim = clusters
         # As the service does with what it reads.
-        heap = Heap()
+        kept = LongLived()
         while len(self._book.queue) < queued:
             self._put()
-            heap.took()
+            kept.took()
         self._start_what_can()
 
     def _fill(self, name: str) -> None:
@@ -186,11 +186,11 @@ def _cold_start(given: argparse.Namespace) -> Iterator[Figure]:
     gc.unfreeze()
     gc.collect()
     with measured.timed("cold start"):
-        book, heap = Book(), Heap()
+        book, kept = Book(), LongLived()
         book.set_clusters(clusters, frozenset(), BEGIN)
         for row in rows:
             book.put(row, BEGIN)
-            heap.took()
+            kept.took()
         pick(book, "c0", BEGIN)
     took = measured.percentile("cold start", 50) / 1000
     yield Figure(f"cold start with {given.cold:,} waiting, to the first pick", took, "s")

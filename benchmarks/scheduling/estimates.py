@@ -166,14 +166,14 @@ def _line(name: str, tests: list[Test]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    given = arguments.parser("benchmarks.scheduling.estimates", __doc__)
-    given.add_argument("--load", type=float, default=LOAD)
-    given.add_argument(
+    parser = arguments.parser("benchmarks.scheduling.estimates", __doc__)
+    parser.add_argument("--load", type=float, default=LOAD)
+    parser.add_argument(
         "--start", type=arguments.numbers, help="days of the log on which windows begin"
     )
-    given.add_argument("--days", type=float, default=WINDOW_DAYS, help="length of a window")
-    given.add_argument("--every", type=int, default=5, help="one in so many is estimated")
-    return given.parse_args()
+    parser.add_argument("--days", type=float, default=WINDOW_DAYS, help="length of a window")
+    parser.add_argument("--every", type=int, default=5, help="one in so many is estimated")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -167,10 +167,9 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
     source = Source(given.trace, given.prices)
+    begins = starts(source.rows(), WINDOW_DAYS, given.windows)
     scenarios = [
-        Scenario(start, load=given.load, seed=seed)
-        for seed in given.seed
-        for start in starts(source.rows(), WINDOW_DAYS, given.windows)
+        Scenario(start, load=given.load, seed=seed) for seed in given.seed for start in begins
     ]
     points = frontier(source, scenarios, given.constants.split(","), given.processes)
     print(table(points))

@@ -9,7 +9,7 @@ from daylily.workset.v1 import workset_pb2
 
 from daylily_client.errors import Unavailable
 from daylily_runtime.clock import SystemClock
-from daylily_scheduler.feed import heap
+from daylily_scheduler.feed import long_lived
 from daylily_scheduler.feed.follower import Follower
 from daylily_scheduler.feed.reader import Reader
 from daylily_scheduler.feed.refresher import Refresher
@@ -116,7 +116,7 @@ async def test_what_is_read_in_numbers_is_put_out_of_the_garbage_collectors_sigh
     done = []
     monkeypatch.setattr(gc, "collect", lambda: done.append("collect"))
     monkeypatch.setattr(gc, "freeze", lambda: done.append(len(known.queue)))
-    monkeypatch.setattr(heap, "EVERY", 4)
+    monkeypatch.setattr(long_lived, "EVERY", 4)
     known, clock = book(), SystemClock()
     reader = Reader(State(3), clock)
     refresher = Refresher(reader, known, clock, lambda: None)

@@ -74,15 +74,17 @@ class Schedule(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] in self.list_commands(ctx):
             return super().resolve_command(ctx, args)
-        return "schedule", decide, args
+        return "", decide, args
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # Options before the workset are those of the decision.
-        if args and args[0] not in {"-h", "--help"}:
+        if args and not {"-h", "--help"}.intersection(args):
+            if all(word.startswith("-") for word in args):
+                raise click.UsageError("Missing argument 'WORKSET_ID'.", ctx)
             rest = list(args)
-            while rest and rest[0].startswith("-"):
-                rest = [*rest[1:], rest[0]] if any(not a.startswith("-") for a in rest) else []
-            if rest and rest[0] not in self.list_commands(ctx):
+            while rest[0].startswith("-"):
+                rest = [*rest[1:], rest[0]]
+            if rest[0] not in self.list_commands(ctx):
                 args = rest
         return super().parse_args(ctx, args)
 

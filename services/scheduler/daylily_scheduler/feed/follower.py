@@ -18,7 +18,7 @@ from daylily_client.state import AsyncStateClient
 from daylily_runtime.clock import Clock
 from daylily_scheduler.domain.book import Book
 from daylily_scheduler.domain.model import Workset
-from daylily_scheduler.feed.heap import Heap
+from daylily_scheduler.feed.long_lived import LongLived
 from daylily_scheduler.feed.reader import Reader
 from daylily_scheduler.feed.refresher import Refresher
 from daylily_scheduler.feed.rows import moment
@@ -75,7 +75,7 @@ class Follower:
         self.caught_up_at: datetime | None = None
         self.heard_at: datetime | None = None
         """When the last answer of the feed was applied, a heartbeat too."""
-        self._heap = Heap()
+        self._long_lived = LongLived()
         self.cursor = ""
         """Position in the feed that the book stands for."""
 
@@ -106,7 +106,7 @@ class Follower:
 
     def _take(self, row: Workset, now: datetime) -> None:
         self._book.put(row, now)
-        self._heap.took()
+        self._long_lived.took()
 
     async def _follow(self, since: datetime) -> None:
         watch = self._state.watch_events(since=since)

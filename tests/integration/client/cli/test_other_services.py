@@ -217,6 +217,13 @@ async def test_a_decision_for_programs(run):
     assert "NOT_ENOUGH_VCPUS (c1)" in result.stdout
 
 
+@pytest.mark.parametrize("options", [["--dry-run"], ["--json"], ["--dry-run", "--json"]])
+def test_a_decision_without_a_workset_says_what_is_missing(options):
+    result = CliRunner().invoke(worksets, ["schedule", *options])
+    assert result.exit_code == 2
+    assert "Missing argument 'WORKSET_ID'" in result.stderr
+
+
 async def test_a_silent_cluster_is_listed_with_the_fate_of_its_worksets(run):
     silent = scheduler_pb2.ClusterStatus(
         cluster=C1.cluster,

@@ -10,7 +10,7 @@ from typing import Final
 EVERY: Final = 10_000
 
 
-class Heap:
+class LongLived:
     """Counts rows, and after so many puts all there is out of sight, but for what is garbage already."""
 
     def __init__(self) -> None:
