@@ -96,4 +96,6 @@ def shell(cli: Cli) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield start
     for process in started:
         process.kill()
-        process.communicate()
+        printed, said = process.communicate()
+        # Shown when the test failed: what the process did instead.
+        sys.stdout.write(f"{process.args} ended with {process.returncode}\n{printed}{said}")
